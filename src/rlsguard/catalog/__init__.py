@@ -1,0 +1,1 @@
+"""The live database as plain frozen data, read in one round trip per kind of object."""

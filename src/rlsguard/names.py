@@ -1,0 +1,72 @@
+"""Names of database objects: parsed the way SQL reads them, printed the way SQL quotes them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from psycopg import sql
+
+# An identifier as PostgreSQL's scanner reads it: bare (folded to lower case) or in double quotes.
+# https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS
+IDENTIFIER = r'(?:[^\W\d][\w$]*|"(?:[^"\0]|"")+")'
+_IDENTIFIER = re.compile(IDENTIFIER)
+_PLAIN = re.compile(r"[a-z_][a-z0-9_$]*")
+
+# NAMEDATALEN - 1: longer names are cut off by the server without an error.
+MAX_IDENTIFIER_BYTES = 63
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class QualifiedName:
+    """A table's schema and name, exactly as the catalog spells them."""
+
+    schema: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{quote(self.schema)}.{quote(self.name)}"
+
+    @property
+    def sql(self) -> sql.Identifier:
+        """The name as a psycopg identifier, always quoted."""
+        return sql.Identifier(self.schema, self.name)
+
+
+def quote(name: str) -> str:
+    """Return *name* as SQL spells it for people: bare where that reads back the same, else quoted."""
+    if _PLAIN.fullmatch(name):
+        return name
+    return '"' + name.replace('"', '""') + '"'
+
+
+def split_identifiers(text: str) -> tuple[str, ...]:
+    """Split a dotted SQL name into its parts, each as the catalog spells it.
+
+    Raises:
+        ValueError: *text* is not a dotted list of SQL identifiers, or a part is longer than 63 bytes.
+    """
+    parts: list[str] = []
+    rest = text.strip()
+    while True:
+        match = _IDENTIFIER.match(rest)
+        if match is None:
+            raise ValueError(f"{text!r} is not an SQL name; quote it as SQL does, like {quote(text.strip())}")
+        parts.append(_unquote(match.group()))
+        rest = rest[match.end() :].lstrip()
+        if not rest:
+            break
+        if not rest.startswith("."):
+            raise ValueError(f"{text!r} is not an SQL name; quote it as SQL does, like {quote(text.strip())}")
+        rest = rest[1:].lstrip()
+    for part in parts:
+        if len(part.encode()) > MAX_IDENTIFIER_BYTES:
+            raise ValueError(f"{part!r} is longer than {MAX_IDENTIFIER_BYTES} bytes")
+    return tuple(parts)
+
+
+def _unquote(token: str) -> str:
+    if token.startswith('"'):
+        return token[1:-1].replace('""', '"')
+    # The server folds only ASCII letters in a multi-byte encoding.
+    return "".join(chr(ord(c) + 32) if "A" <= c <= "Z" else c for c in token)
