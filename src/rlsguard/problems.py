@@ -6,7 +6,21 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rlsguard.datamap.model import Location, Position
+
+# Where a value stands in the document: ("tables", "bank.trans", "subject", "client", 0)
+Location = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Position:
+    """A place in a file; line and column count from 1."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
 
 
 @dataclass(frozen=True, slots=True)

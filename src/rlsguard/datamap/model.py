@@ -8,26 +8,12 @@ from datetime import date
 from typing import Literal
 
 from rlsguard.names import QualifiedName
-
-# Where a value stands in the document: ("tables", "bank.trans", "subject", "client", 0)
-Location = tuple[str | int, ...]
+from rlsguard.problems import Location, Position
 
 Joint = Literal["any", "all"]
 WhenUnknown = Literal["hide", "show"]
 Bypass = Literal["attribute", "marker"]
 ExistingPolicies = Literal["wake", "keep_dormant"]
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Position:
-    """A place in a file; line and column count from 1."""
-
-    file: str
-    line: int
-    column: int
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
 
 
 @dataclass(frozen=True, slots=True)
