@@ -6,7 +6,6 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-
 # Where a value stands in the document: ("tables", "bank.trans", "subject", "client", 0)
 Location = tuple[str | int, ...]
 
