@@ -1,0 +1,299 @@
+-- Recording opt-outs: the only way into the ledger and the state.
+SET LOCAL ROLE rlsguard_owner;
+
+-- The exact bytes that an entry's leaf hash covers. Text forms that settings could change are pinned.
+CREATE OR REPLACE FUNCTION rlsguard.event_payload(event rlsguard.opt_out_event) RETURNS bytea
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT pg_catalog.convert_to(pg_catalog.jsonb_build_object(
+        'id', event.id,
+        'subject_kind', event.subject_kind,
+        'subject_key', event.subject_key,
+        'purpose', event.purpose,
+        'action', event.action,
+        'version', event.version,
+        'recorded_at', pg_catalog.to_char(event.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+        'requested_at', pg_catalog.to_char(event.requested_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+        'actor', event.actor,
+        'recorded_by', event.recorded_by,
+        'recorded_as', event.recorded_as,
+        'client_address', pg_catalog.host(event.client_address),
+        'application_name', event.application_name,
+        'transaction_id', event.transaction_id::text,
+        'reason', event.reason,
+        'context', event.context,
+        'previous_hash', pg_catalog.encode(event.previous_hash, 'hex')
+    )::text, 'UTF8');
+END;
+COMMENT ON FUNCTION rlsguard.event_payload(rlsguard.opt_out_event) IS 'Canonical bytes of a ledger entry';
+
+CREATE OR REPLACE FUNCTION rlsguard.require_subject_kind(subject_kind text) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM rlsguard.subject AS s WHERE s.kind = subject_kind) THEN
+        RAISE EXCEPTION 'there is no subject kind %', quote_nullable(subject_kind)
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = 'Known: ' || coalesce((SELECT string_agg(s.kind, ', ' ORDER BY s.kind) FROM rlsguard.subject AS s), 'none');
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION rlsguard.require_subject_kind(text) IS 'Refuses a kind of subject that the data map does not name';
+
+CREATE OR REPLACE FUNCTION rlsguard.require_purposes(purposes text[]) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    wrong text;
+BEGIN
+    SELECT t.purpose INTO wrong
+    FROM unnest(purposes) AS t (purpose)
+    WHERE NOT EXISTS (SELECT FROM rlsguard.purpose AS p WHERE p.purpose = t.purpose)
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'there is no purpose %', quote_nullable(wrong)
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = 'Known: ' || coalesce((SELECT string_agg(p.purpose, ', ' ORDER BY p.purpose) FROM rlsguard.purpose AS p WHERE p.opt_out), 'none');
+    END IF;
+    SELECT p.purpose INTO wrong FROM rlsguard.purpose AS p WHERE p.purpose = ANY (purposes) AND NOT p.opt_out LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'nobody may opt out of purpose %', quote_literal(wrong)
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'The data map says opt_out: false.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION rlsguard.require_purposes(text[]) IS 'Refuses purposes that nobody may opt out of, and unknown ones';
+
+-- Writes entries and state for parallel arrays. Keys and purposes are taken in one order, so that batches
+-- wait for each other and never deadlock; each subject x purpose has a row lock of its own and no wider one.
+CREATE OR REPLACE FUNCTION rlsguard.record_events(
+    action text,
+    subject_kind text,
+    keys text[],
+    purposes text[],
+    actors text[],
+    reasons text[],
+    contexts jsonb[],
+    requested timestamptz[]
+) RETURNS SETOF rlsguard.opt_out_event
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+SET datestyle = 'ISO, YMD'
+SET intervalstyle = 'iso_8601'
+SET extra_float_digits = 1
+SET bytea_output = 'hex'
+AS $$
+DECLARE
+    line bigint;
+    event rlsguard.opt_out_event;
+BEGIN
+    PERFORM rlsguard.require_subject_kind(subject_kind);
+    PERFORM rlsguard.require_purposes(purposes);
+    IF EXISTS (SELECT FROM unnest(keys) AS t (key) WHERE t.key IS NULL) THEN
+        RAISE EXCEPTION 'the key of a % is missing', subject_kind USING ERRCODE = 'null_value_not_allowed';
+    END IF;
+    IF EXISTS (SELECT FROM unnest(actors) AS t (actor) WHERE btrim(coalesce(t.actor, '')) = '') THEN
+        RAISE EXCEPTION 'the actor is missing: who asked?' USING ERRCODE = 'null_value_not_allowed';
+    END IF;
+    IF EXISTS (SELECT FROM unnest(contexts) AS t (context) WHERE jsonb_typeof(t.context) IS DISTINCT FROM 'object') THEN
+        RAISE EXCEPTION 'the context must be a JSON object' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    -- A minute's grace for clocks that differ.
+    IF EXISTS (SELECT FROM unnest(requested) AS t (at) WHERE t.at > clock_timestamp() + interval '1 minute') THEN
+        RAISE EXCEPTION 'requested_at lies in the future' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+
+    FOR line IN EXECUTE format('SELECT o.line FROM rlsguard.%I($1, $2) AS o', 'order_' || subject_kind) USING keys, purposes
+    LOOP
+        event := NULL;
+        EXECUTE format('SELECT c.subject_key, c.version FROM rlsguard.%I($1, $2, $3) AS c', 'change_' || subject_kind)
+            INTO event.subject_key, event.version
+            USING keys[line], purposes[line], action = 'opt_out';
+        event.id := nextval('rlsguard.opt_out_event_id_seq');
+        event.subject_kind := record_events.subject_kind;
+        event.purpose := purposes[line];
+        event.action := action;
+        event.recorded_at := clock_timestamp();
+        event.requested_at := coalesce(requested[line], event.recorded_at);
+        event.actor := actors[line];
+        event.recorded_by := session_user;
+        event.recorded_as := CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role') END;
+        event.client_address := inet_client_addr();
+        event.application_name := current_setting('application_name');
+        event.transaction_id := pg_current_xact_id();
+        event.reason := reasons[line];
+        event.context := contexts[line];
+        event.previous_hash := (
+            SELECT e.leaf_hash
+            FROM rlsguard.opt_out_event AS e
+            WHERE e.subject_kind = event.subject_kind AND e.subject_key = event.subject_key
+              AND e.purpose = event.purpose AND e.version = event.version - 1
+        );
+        event.payload := rlsguard.event_payload(event);
+        event.leaf_hash := sha256('\x00'::bytea || event.payload);
+        INSERT INTO rlsguard.opt_out_event OVERRIDING SYSTEM VALUE SELECT event.*;
+        -- Kind and version only: whoever listens learns that something changed, not about whom.
+        PERFORM pg_notify('rlsguard_opt_out',
+                          json_build_object('subject_kind', event.subject_kind, 'version', event.version)::text);
+        RETURN NEXT event;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION rlsguard.record_events(text, text, text[], text[], text[], text[], jsonb[], timestamptz[])
+    IS 'Writes ledger entries and state; called by opt_out(), opt_in() and record_batch()';
+
+CREATE OR REPLACE FUNCTION rlsguard.record_one(
+    action text, subject_kind text, key text, purposes text[], actor text, reason text, context jsonb, requested_at timestamptz
+) RETURNS SETOF rlsguard.opt_out_event
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    wanted text[] := (SELECT array_agg(DISTINCT p.purpose) FROM unnest(purposes) AS p (purpose));
+    size int := cardinality(wanted);
+BEGIN
+    IF coalesce(size, 0) = 0 THEN
+        RAISE EXCEPTION 'name at least one purpose' USING ERRCODE = 'null_value_not_allowed';
+    END IF;
+    RETURN QUERY SELECT * FROM rlsguard.record_events(
+        action, subject_kind, array_fill(key, ARRAY[size]), wanted, array_fill(actor, ARRAY[size]),
+        array_fill(reason, ARRAY[size]), array_fill(context, ARRAY[size]), array_fill(requested_at, ARRAY[size]));
+END
+$$;
+COMMENT ON FUNCTION rlsguard.record_one(text, text, text, text[], text, text, jsonb, timestamptz)
+    IS 'One subject, several purposes';
+
+CREATE OR REPLACE FUNCTION rlsguard.opt_out(
+    subject_kind text, key text, purposes text[], actor text, reason text,
+    context jsonb DEFAULT '{}', requested_at timestamptz DEFAULT NULL
+) RETURNS SETOF rlsguard.opt_out_event
+LANGUAGE sql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT * FROM rlsguard.record_one('opt_out', subject_kind, key, purposes, actor, reason, context, requested_at);
+END;
+COMMENT ON FUNCTION rlsguard.opt_out(text, text, text[], text, text, jsonb, timestamptz)
+    IS 'Records that a person opts out of purposes; in force from the commit. Returns the ledger entries.';
+
+CREATE OR REPLACE FUNCTION rlsguard.opt_in(
+    subject_kind text, key text, purposes text[], actor text, reason text,
+    context jsonb DEFAULT '{}', requested_at timestamptz DEFAULT NULL
+) RETURNS SETOF rlsguard.opt_out_event
+LANGUAGE sql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT * FROM rlsguard.record_one('opt_in', subject_kind, key, purposes, actor, reason, context, requested_at);
+END;
+COMMENT ON FUNCTION rlsguard.opt_in(text, text, text[], text, text, jsonb, timestamptz)
+    IS 'Records that a person takes opt-outs back; in force from the commit. Returns the ledger entries.';
+
+CREATE OR REPLACE FUNCTION rlsguard.record_batch(
+    action text, subject_kind text, keys text[], purposes text[], actors text[], reasons text[],
+    contexts jsonb[], requested timestamptz[]
+) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF action IS NULL OR action NOT IN ('opt_out', 'opt_in') THEN
+        RAISE EXCEPTION 'the action is opt_out or opt_in, not %', quote_nullable(action)
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF (cardinality(keys), cardinality(keys), cardinality(keys), cardinality(keys), cardinality(keys))
+        IS DISTINCT FROM
+        (cardinality(purposes), cardinality(actors), cardinality(reasons), cardinality(contexts), cardinality(requested))
+    THEN
+        RAISE EXCEPTION 'the arrays of a batch differ in length' USING ERRCODE = 'array_subscript_error';
+    END IF;
+    RETURN (SELECT count(*) FROM rlsguard.record_events(action, subject_kind, keys, purposes, actors, reasons, contexts, requested));
+END
+$$;
+COMMENT ON FUNCTION rlsguard.record_batch(text, text, text[], text[], text[], text[], jsonb[], timestamptz[])
+    IS 'Many opt-outs or opt-ins in one call, as parallel arrays; returns how many entries were written';
+
+-- What is wrong with a batch, by line, before any of it is written.
+CREATE OR REPLACE FUNCTION rlsguard.check_batch(subject_kind text, keys text[], purposes text[])
+RETURNS TABLE (line bigint, problem text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    key text;
+BEGIN
+    PERFORM rlsguard.require_subject_kind(subject_kind);
+    FOR line, key IN SELECT t.line, t.key FROM unnest(keys) WITH ORDINALITY AS t (key, line) LOOP
+        BEGIN
+            PERFORM rlsguard.require_purposes(purposes[line:line]);
+            EXECUTE format('SELECT rlsguard.%I($1)', 'key_' || subject_kind) USING key;
+        EXCEPTION WHEN data_exception THEN
+            problem := SQLERRM;
+            RETURN NEXT;
+        END;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION rlsguard.check_batch(text, text[], text[]) IS 'The lines of a batch that cannot be recorded, and why';
+
+-- The order in which a batch must be recorded: callers that split one up keep to it.
+CREATE OR REPLACE FUNCTION rlsguard.order_batch(subject_kind text, keys text[], purposes text[]) RETURNS SETOF bigint
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM rlsguard.require_subject_kind(subject_kind);
+    RETURN QUERY EXECUTE format('SELECT o.line FROM rlsguard.%I($1, $2) AS o', 'order_' || subject_kind)
+        USING keys, purposes;
+END
+$$;
+COMMENT ON FUNCTION rlsguard.order_batch(text, text[], text[]) IS 'Line numbers of a batch in the one order that cannot deadlock';
+
+-- Answers about one subject. The key is read as the subject's own type, so any spelling of it will do.
+CREATE OR REPLACE FUNCTION rlsguard.history(subject_kind text, key text) RETURNS SETOF rlsguard.opt_out_event
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+SET datestyle = 'ISO, YMD'
+SET intervalstyle = 'iso_8601'
+SET extra_float_digits = 1
+SET bytea_output = 'hex'
+AS $$
+DECLARE
+    stored text[];
+BEGIN
+    PERFORM rlsguard.require_subject_kind(subject_kind);
+    EXECUTE format('SELECT rlsguard.%I($1)', 'spellings_' || subject_kind) INTO stored USING key;
+    RETURN QUERY
+    SELECT e.* FROM rlsguard.opt_out_event AS e
+    WHERE e.subject_kind = history.subject_kind AND e.subject_key = ANY (stored)
+    ORDER BY e.id;
+END
+$$;
+COMMENT ON FUNCTION rlsguard.history(text, text) IS 'Every ledger entry of one subject, oldest first';
+
+REVOKE ALL ON FUNCTION
+    rlsguard.require_subject_kind(text),
+    rlsguard.require_purposes(text[]),
+    rlsguard.check_batch(text, text[], text[]),
+    rlsguard.order_batch(text, text[], text[]),
+    rlsguard.event_payload(rlsguard.opt_out_event),
+    rlsguard.record_events(text, text, text[], text[], text[], text[], jsonb[], timestamptz[]),
+    rlsguard.record_one(text, text, text, text[], text, text, jsonb, timestamptz),
+    rlsguard.opt_out(text, text, text[], text, text, jsonb, timestamptz),
+    rlsguard.opt_in(text, text, text[], text, text, jsonb, timestamptz),
+    rlsguard.record_batch(text, text, text[], text[], text[], text[], jsonb[], timestamptz[]),
+    rlsguard.history(text, text)
+FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION
+    rlsguard.opt_out(text, text, text[], text, text, jsonb, timestamptz),
+    rlsguard.opt_in(text, text, text[], text, text, jsonb, timestamptz),
+    rlsguard.record_batch(text, text, text[], text[], text[], text[], jsonb[], timestamptz[]),
+    rlsguard.check_batch(text, text[], text[]),
+    rlsguard.order_batch(text, text[], text[]),
+    rlsguard.history(text, text)
+TO rlsguard_recorder;
+GRANT EXECUTE ON FUNCTION rlsguard.history(text, text), rlsguard.event_payload(rlsguard.opt_out_event) TO rlsguard_auditor;
+
+RESET ROLE;

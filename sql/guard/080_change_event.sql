@@ -1,0 +1,145 @@
+-- Row changes of audited tables.
+SET LOCAL ROLE rlsguard_owner;
+
+CREATE TABLE IF NOT EXISTS rlsguard.change_event (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    table_name text NOT NULL,
+    table_oid oid NOT NULL,
+    operation text NOT NULL CHECK (operation IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')),
+    old_row jsonb,
+    new_row jsonb,
+    withheld text[],
+    changed_at timestamptz NOT NULL,
+    session_role text NOT NULL,
+    current_role_name text,
+    claimed_actor text,
+    transaction_id xid8 NOT NULL,
+    client_address inet,
+    application_name text NOT NULL
+);
+CREATE INDEX IF NOT EXISTS change_event_changed_at ON rlsguard.change_event USING brin (changed_at);
+COMMENT ON TABLE rlsguard.change_event IS 'Row changes of the tables that the data map audits; append-only';
+COMMENT ON COLUMN rlsguard.change_event.changed_at IS 'Start of the statement that made the change';
+COMMENT ON COLUMN rlsguard.change_event.withheld IS 'Columns left out of old_row and new_row, or stored as a salted hash';
+COMMENT ON COLUMN rlsguard.change_event.session_role IS 'session_user: the login';
+COMMENT ON COLUMN rlsguard.change_event.current_role_name IS 'current_user of the statement: the role set, or the owner of a definer function';
+COMMENT ON COLUMN rlsguard.change_event.claimed_actor IS 'The application''s own user, from the setting rlsguard.actor: a claim, not proof';
+
+CREATE TABLE IF NOT EXISTS rlsguard.secret (
+    name text PRIMARY KEY,
+    value bytea NOT NULL
+);
+COMMENT ON TABLE rlsguard.secret IS 'The salt of hashed columns; the guard alone reads it';
+-- Two UUIDs: 244 random bits from the server, with no extension.
+INSERT INTO rlsguard.secret
+VALUES ('audit_salt', uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))
+ON CONFLICT DO NOTHING;
+
+CREATE OR REPLACE TRIGGER append_only
+    BEFORE UPDATE OR DELETE OR TRUNCATE ON rlsguard.change_event
+    FOR EACH STATEMENT EXECUTE FUNCTION rlsguard.refuse_change();
+ALTER TABLE rlsguard.change_event ENABLE ALWAYS TRIGGER append_only;
+
+ALTER TABLE rlsguard.change_event ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+ALTER TABLE rlsguard.secret ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS guard ON rlsguard.change_event;
+DROP POLICY IF EXISTS guard ON rlsguard.secret;
+CREATE POLICY guard ON rlsguard.change_event TO rlsguard_owner, rlsguard_auditor USING (true);
+CREATE POLICY guard ON rlsguard.secret TO rlsguard_owner USING (true);
+GRANT SELECT ON rlsguard.change_event TO rlsguard_auditor;
+
+-- Columns to redact are taken out, columns to hash are replaced. A column that the row does not have was
+-- renamed behind the map's back: then everything is withheld.
+CREATE OR REPLACE FUNCTION rlsguard.withhold(changed_row jsonb, redact text[], hash text[]) RETURNS jsonb
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT CASE
+        WHEN NOT changed_row ?& (redact || hash) THEN '{}'::jsonb
+        ELSE changed_row - redact || coalesce((
+            SELECT jsonb_object_agg(
+                h.name,
+                CASE
+                    WHEN changed_row ->> h.name IS NULL THEN NULL
+                    ELSE encode(sha256(s.value || convert_to(changed_row ->> h.name, 'UTF8')), 'hex')
+                END)
+            FROM unnest(hash) AS h (name)
+            CROSS JOIN rlsguard.secret AS s
+            WHERE s.name = 'audit_salt'
+        ), '{}'::jsonb)
+    END;
+END;
+COMMENT ON FUNCTION rlsguard.withhold(jsonb, text[], text[]) IS 'A row without its redacted columns, the hashed ones as salted sha256';
+
+-- Inside a definer function current_user is the guard. This one runs as the writer, right before the writing one:
+-- both are AFTER triggers with adjoining names, so no code of the writer's runs between them.
+CREATE OR REPLACE FUNCTION rlsguard.hand_over_role() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM set_config('rlsguard.writer', current_user, true);
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION rlsguard.hand_over_role() IS 'Tells audit_change() who current_user was';
+
+-- Arguments: the columns to redact and to hash, as array literals. Statement triggers bring transition tables
+-- (inserted_rows, deleted_rows); an UPDATE is always audited row by row, where old and new belong together for sure.
+CREATE OR REPLACE FUNCTION rlsguard.audit_change() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    redact text[] := coalesce(TG_ARGV[0], '{}')::text[];
+    hash text[] := coalesce(TG_ARGV[1], '{}')::text[];
+    plain boolean := redact || hash = '{}';
+    withheld text[] := nullif(redact || hash, '{}');
+    qualified text := format('%I.%I', TG_TABLE_SCHEMA, TG_TABLE_NAME);
+    writer text := nullif(current_setting('rlsguard.writer', true), '');
+    claimed text := nullif(current_setting('rlsguard.actor', true), '');
+    app text := current_setting('application_name');
+    xid xid8 := pg_current_xact_id();
+    old_row jsonb;
+    new_row jsonb;
+BEGIN
+    IF TG_LEVEL = 'STATEMENT' AND TG_OP = 'INSERT' THEN
+        INSERT INTO rlsguard.change_event (table_name, table_oid, operation, new_row, withheld, changed_at,
+            session_role, current_role_name, claimed_actor, transaction_id, client_address, application_name)
+        SELECT qualified, TG_RELID, TG_OP,
+               CASE WHEN plain THEN to_jsonb(n) ELSE rlsguard.withhold(to_jsonb(n), redact, hash) END,
+               withheld, statement_timestamp(), session_user, writer, claimed, xid, inet_client_addr(), app
+        FROM inserted_rows AS n;
+    ELSIF TG_LEVEL = 'STATEMENT' AND TG_OP = 'DELETE' THEN
+        INSERT INTO rlsguard.change_event (table_name, table_oid, operation, old_row, withheld, changed_at,
+            session_role, current_role_name, claimed_actor, transaction_id, client_address, application_name)
+        SELECT qualified, TG_RELID, TG_OP,
+               CASE WHEN plain THEN to_jsonb(o) ELSE rlsguard.withhold(to_jsonb(o), redact, hash) END,
+               withheld, statement_timestamp(), session_user, writer, claimed, xid, inet_client_addr(), app
+        FROM deleted_rows AS o;
+    ELSE
+        IF TG_OP IN ('UPDATE', 'DELETE') THEN
+            old_row := CASE WHEN plain THEN to_jsonb(OLD) ELSE rlsguard.withhold(to_jsonb(OLD), redact, hash) END;
+        END IF;
+        IF TG_OP IN ('INSERT', 'UPDATE') THEN
+            new_row := CASE WHEN plain THEN to_jsonb(NEW) ELSE rlsguard.withhold(to_jsonb(NEW), redact, hash) END;
+        END IF;
+        INSERT INTO rlsguard.change_event (table_name, table_oid, operation, old_row, new_row, withheld, changed_at,
+            session_role, current_role_name, claimed_actor, transaction_id, client_address, application_name)
+        VALUES (qualified, TG_RELID, TG_OP, old_row, new_row, withheld, statement_timestamp(), session_user,
+                writer, claimed, xid, inet_client_addr(), app);
+    END IF;
+    -- The next statement hands over anew.
+    PERFORM set_config('rlsguard.writer', '', true);
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION rlsguard.audit_change() IS 'Writes the row changes of an audited table to rlsguard.change_event';
+
+REVOKE ALL ON FUNCTION
+    rlsguard.withhold(jsonb, text[], text[]),
+    rlsguard.hand_over_role(),
+    rlsguard.audit_change()
+FROM PUBLIC;
+
+RESET ROLE;
