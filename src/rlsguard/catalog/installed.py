@@ -1,0 +1,72 @@
+"""What rlsguard has already made in a database: its manifest, and its objects as the catalog has them now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from rlsguard.sqlfiles import read
+
+# The guard's configuration rows, hashed like the definition of an object.
+_ROWS = """
+SELECT 'rows rlsguard.map', encode(sha256(convert_to(concat_ws(E'\\n',
+    (SELECT json_agg(s ORDER BY s.kind) FROM rlsguard.subject AS s),
+    (SELECT json_agg(p ORDER BY p.purpose) FROM rlsguard.purpose AS p),
+    (SELECT json_agg(r ORDER BY r.role::oid, r.purpose) FROM rlsguard.role_purpose AS r),
+    (SELECT json_agg(e ORDER BY e.role::oid) FROM rlsguard.exemption AS e)), 'UTF8')), 'hex')
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestEntry:
+    """One applied unit: the hash of its statements, its objects' hashes right after, and what was there before."""
+
+    unit: str
+    statements_hash: str
+    objects: Mapping[str, str]
+    detail: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """The guard as it stands. `objects` maps each object to the sha256 of its definition, deparsed by the server."""
+
+    manifest: Mapping[str, ManifestEntry]
+    objects: Mapping[str, str]
+
+    def details_of(self, kind: str, oid: int) -> Mapping[str, Any] | None:
+        """Return what the manifest noted of the table with *oid* under units of *kind*, if anything."""
+        for entry in self.manifest.values():
+            if entry.detail.get("kind") == kind and entry.detail.get("oid") == oid:
+                return entry.detail
+        return None
+
+
+NOTHING_INSTALLED = Installed({}, {})
+
+
+def load_installed(conn: psycopg.Connection[Any]) -> Installed:
+    """Read manifest and objects inside the caller's transaction.
+
+    The role must be a superuser or a member of rlsguard_owner or rlsguard_auditor to read the manifest.
+
+    Raises:
+        psycopg.Error: the guard is there but the role may not read it.
+    """
+    with conn.cursor() as cur:
+        cur.execute("SET LOCAL search_path = pg_catalog, pg_temp")
+        cur.execute("SELECT to_regclass('rlsguard.manifest') IS NOT NULL")
+        row = cur.fetchone()
+        manifest: dict[str, ManifestEntry] = {}
+        if row is not None and row[0]:
+            cur.execute("SELECT unit, statements_hash, objects, detail FROM rlsguard.manifest ORDER BY unit")
+            manifest = {r[0]: ManifestEntry(*r) for r in cur.fetchall()}
+        cur.execute(read("observe.sql"))
+        objects = dict(cur.fetchall())
+        if manifest:
+            cur.execute(_ROWS)
+            objects.update(cur.fetchall())
+    return Installed(manifest, objects)

@@ -1,0 +1,63 @@
+"""The guard's own fixed SQL files, and what each of them makes."""
+
+from __future__ import annotations
+
+from rlsguard.plan.model import GuardFile
+
+
+def _table(*names: str) -> tuple[str, ...]:
+    return tuple(o for name in names for o in (f"relation rlsguard.{name}", f"policy rlsguard.{name} guard"))
+
+
+def _functions(*signatures: str) -> tuple[str, ...]:
+    return tuple(f"function rlsguard.{signature}" for signature in signatures)
+
+
+GUARD_FILES = (
+    GuardFile("020_schema.sql", ("schema rlsguard",)),
+    GuardFile("030_map.sql", _table("subject", "purpose", "role_purpose", "exemption")),
+    GuardFile("040_current_purpose.sql", ("relation rlsguard.current_purpose",)),
+    GuardFile("050_guard_only.sql", ("relation rlsguard.guard_only",)),
+    GuardFile(
+        "060_ledger.sql",
+        (
+            *_table("opt_out_event"),
+            "trigger rlsguard.opt_out_event append_only",
+            *_functions("refuse_change()"),
+        ),
+    ),
+    GuardFile(
+        "070_opt_out.sql",
+        _functions(
+            "event_payload(event rlsguard.opt_out_event)",
+            "require_subject_kind(subject_kind text)",
+            "require_purposes(purposes text[])",
+            "record_events(action text, subject_kind text, keys text[], purposes text[], actors text[], "
+            "reasons text[], contexts jsonb[], requested timestamp with time zone[])",
+            "record_one(action text, subject_kind text, key text, purposes text[], actor text, reason text, "
+            "context jsonb, requested_at timestamp with time zone)",
+            "opt_out(subject_kind text, key text, purposes text[], actor text, reason text, context jsonb, "
+            "requested_at timestamp with time zone)",
+            "opt_in(subject_kind text, key text, purposes text[], actor text, reason text, context jsonb, "
+            "requested_at timestamp with time zone)",
+            "record_batch(action text, subject_kind text, keys text[], purposes text[], actors text[], "
+            "reasons text[], contexts jsonb[], requested timestamp with time zone[])",
+            "check_batch(subject_kind text, keys text[], purposes text[])",
+            "order_batch(subject_kind text, keys text[], purposes text[])",
+            "history(subject_kind text, key text)",
+        ),
+    ),
+    GuardFile(
+        "080_change_event.sql",
+        (
+            *_table("change_event", "secret"),
+            "trigger rlsguard.change_event append_only",
+            *_functions(
+                "withhold(changed_row jsonb, redact text[], hash text[])",
+                "hand_over_role()",
+                "audit_change()",
+            ),
+        ),
+    ),
+    GuardFile("090_manifest.sql", _table("manifest")),
+)

@@ -1,0 +1,60 @@
+"""What a DBA should know before applying: true things that no map entry can change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rlsguard.catalog.model import Catalog, Table
+from rlsguard.datamap.model import DataMap, TableEntry
+from rlsguard.names import quote
+from rlsguard.plan.model import Notice, Route
+from rlsguard.plan.resolve import link_tables
+
+_ACTIONS = {"c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
+
+Entries = list[tuple[TableEntry, Table, tuple[Route, ...]]]
+
+
+def notices_of(datamap: DataMap, catalog: Catalog, entries: Entries) -> tuple[Notice, ...]:
+    """Return the notices for the mapped tables, in the map's order, each once."""
+    found: list[Notice] = []
+    for entry, table, routes in entries:
+        if entry.paths:
+            found += _of_table(entry, table, routes, catalog)
+    return tuple(dict.fromkeys(found))
+
+
+def _of_table(entry: TableEntry, table: Table, routes: tuple[Route, ...], catalog: Catalog) -> Iterator[Notice]:
+    about = str(table.name)
+    if table.truncate_grantees:
+        who = ", ".join(quote(role) for role in table.truncate_grantees)
+        yield Notice(
+            about,
+            f"TRUNCATE ignores row security; held by {who}. Revoke it unless they must empty the table.",
+        )
+    entered = {column for route in routes for column in route.here_columns}
+    for fk in table.foreign_keys:
+        action = _ACTIONS.get(fk.on_update)
+        if action and entered & set(fk.columns):
+            yield Notice(
+                about,
+                f"foreign key {quote(fk.name)} says ON UPDATE {action}: it moves rows past row security.",
+            )
+        action = _ACTIONS.get(fk.on_delete)
+        if action in ("SET NULL", "SET DEFAULT") and entered & set(fk.columns):
+            yield Notice(
+                about,
+                f"foreign key {quote(fk.name)} says ON DELETE {action}: hidden rows can lose their person.",
+            )
+    if entry.when_unknown is None:
+        for link in dict.fromkeys(link_tables(routes, catalog)):
+            yield Notice(
+                about,
+                f"a row without a row in {link} belongs to nobody and stays visible; when_unknown: hide hides it.",
+            )
+    if entry.joint == "all":
+        for link in dict.fromkeys(link_tables(routes, catalog)):
+            yield Notice(
+                about,
+                f"joint: all counts the people in {link}: whoever may insert there can make hidden rows visible.",
+            )

@@ -1,0 +1,87 @@
+"""The one expression of a table's policy, laid out for a DBA's eye."""
+
+from __future__ import annotations
+
+from psycopg import sql
+
+from rlsguard.names import QualifiedName
+from rlsguard.plan.model import JoinColumns, Lookup, Protection
+
+
+def equals(schema: str) -> sql.Composable:
+    """Return `=`, naming its schema where the type brings its own (citext falls back to text otherwise)."""
+    if schema == "pg_catalog":
+        return sql.SQL("=")
+    return sql.SQL("OPERATOR({}.=)").format(sql.Identifier(schema))
+
+
+def conjunction(parts: list[sql.Composable]) -> sql.Composable:
+    """Return *parts* joined by AND."""
+    return sql.SQL(" AND ").join(parts)
+
+
+def policy_expression(protection: Protection) -> sql.Composable:
+    """Return USING and WITH CHECK of the policy: true for rows that the reader may see.
+
+    `NULLIF(EXISTS (...), true) IS NOT NULL` is NOT EXISTS with a better guess by the planner: it takes
+    this for true of nearly every row, where it takes NOT EXISTS for true of half of them.
+    """
+    conditions: list[sql.Composable] = []
+    for look in protection.lookups:
+        conditions.append(_not_suppressed(protection.name, look))
+        if look.hide_unknown:
+            conditions.append(_known(protection.name, look))
+    visible = sql.SQL("\n        AND ").join(conditions)
+    if not protection.marker:
+        return visible
+    # The guard itself, following a path over this table, must find every row.
+    both = sql.SQL("({})\n        OR EXISTS (SELECT FROM rlsguard.guard_only)")
+    return both.format(visible)
+
+
+def baseline_expression(protection: Protection) -> sql.Composable:
+    """Return a condition that is always true, and that depends on the views and columns of the policy."""
+    parts: list[sql.Composable] = []
+    for look in protection.lookups:
+        for view in (look.suppressed, look.known):
+            if view is not None:
+                parts.append(sql.SQL("{}::regclass IS NOT NULL").format(sql.Literal(str(view))))
+    columns = dict.fromkeys(column for look in protection.lookups for column in look.route.here_columns)
+    named = [sql.SQL("{} IS NULL").format(_column(protection.name, column)) for column in columns]
+    return sql.SQL("({}) OR ({})").format(conjunction(parts), conjunction(list(named)))
+
+
+def _not_suppressed(table: QualifiedName, look: Lookup) -> sql.Composable:
+    exists = sql.SQL("NULLIF(EXISTS (SELECT FROM {view} AS {s} WHERE {match}), true) IS NOT NULL")
+    return exists.format(view=look.suppressed.sql, s=_alias(table), match=_match(table, look))
+
+
+def _known(table: QualifiedName, look: Lookup) -> sql.Composable:
+    """Return what holds of a row whose person is known, or whose reader is held to no opt-out at all."""
+    free = sql.SQL("(NOT EXISTS (SELECT FROM rlsguard.current_purpose) OR {})")
+    if look.known is None:
+        (column,) = look.route.here_columns
+        return free.format(sql.SQL("{} IS NOT NULL").format(_column(table, column)))
+    exists = sql.SQL("EXISTS (SELECT FROM {view} AS {s} WHERE {match})")
+    return free.format(exists.format(view=look.known.sql, s=_alias(table), match=_match(table, look)))
+
+
+def _match(table: QualifiedName, look: Lookup) -> sql.Composable:
+    route = look.route
+    joins = route.steps[0].joins if route.steps else (JoinColumns(route.key, "subject_key", route.key_equality),)
+    alias = _alias(table)
+    return conjunction(
+        [
+            sql.SQL("{}.{} {} {}").format(alias, sql.Identifier(j.there), equals(j.equality), _column(table, j.here))
+            for j in joins
+        ]
+    )
+
+
+def _column(table: QualifiedName, column: str) -> sql.Identifier:
+    return sql.Identifier(table.name, column)
+
+
+def _alias(table: QualifiedName) -> sql.Identifier:
+    """Return an alias for the view that does not hide the table of the same name."""
+    return sql.Identifier("s" if table.name != "s" else "suppressed")

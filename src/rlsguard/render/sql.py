@@ -1,0 +1,318 @@
+"""Plan -> SQL: each unit as idempotent statements, and the plan as files that psql can run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import singledispatch
+
+from psycopg import sql
+
+from rlsguard.datamap.model import Joint
+from rlsguard.names import QualifiedName, quote
+from rlsguard.plan.model import (
+    AuditTriggers,
+    Grants,
+    GuardFile,
+    JoinColumns,
+    MapRows,
+    Plan,
+    Protection,
+    Roles,
+    Route,
+    State,
+    Unit,
+    View,
+    guard,
+    state_table,
+)
+from rlsguard.render.policy import baseline_expression, conjunction, equals, policy_expression
+from rlsguard.render.template import remark, render
+from rlsguard.sqlfiles import read
+
+# A tenth of a key's rows have no twin, says -0.05 to the planner; the probe then looks as cheap as it is.
+# docs/performance.md has the sweep that found it.
+N_DISTINCT = -0.05
+
+# A first row by the type's category, so that statistics exist before the first opt-out. Types of other
+# categories take a key of the subject's own table, if it has one.
+_SAMPLES = {"N": "0", "S": "", "D": "-infinity", "B": "false"}
+
+
+@singledispatch
+def statements(unit: Unit) -> str:
+    """Return the idempotent SQL that makes *unit* what it must be."""
+    raise TypeError(f"no SQL for {type(unit).__name__}")
+
+
+@statements.register
+def _(unit: Roles) -> str:
+    return render("roles.sql.j2", bypass=unit.bypass)
+
+
+@statements.register
+def _(unit: GuardFile) -> str:
+    return read(f"guard/{unit.file}")
+
+
+@statements.register
+def _(unit: MapRows) -> str:
+    return render(
+        "map_rows.sql.j2",
+        comma=lambda last: sql.SQL("" if last else ","),
+        subjects=[
+            {
+                "kind": sql.Literal(row.kind),
+                "table": sql.Literal(str(row.table)),
+                "key": sql.Literal(quote(row.key)),
+                "type": sql.Literal(row.type.sql),
+            }
+            for row in unit.subjects
+        ],
+        purposes=[
+            {"name": sql.Literal(name), "opt_out": sql.Literal(opt_out), "description": sql.Literal(description)}
+            for name, opt_out, description in unit.purposes
+        ],
+        roles=[{"role": _role(role), "purpose": sql.Literal(purpose)} for role, purpose in unit.roles],
+        exempt=[
+            {"role": _role(role), "reason": sql.Literal(reason), "until": sql.Literal(until)}
+            for role, reason, until in unit.exempt
+        ],
+    )
+
+
+@statements.register
+def _(unit: State) -> str:
+    key = unit.key
+    collate = sql.SQL("")
+    if key.collation is not None:
+        collate = sql.SQL(" COLLATE {}").format(key.collation.sql)  # type: ignore[assignment]
+    return render(
+        "state.sql.j2",
+        remark=remark(unit.kind),
+        kind=sql.Literal(unit.kind),
+        state=unit.name.sql,
+        type=_type(key.type.sql),
+        collate=collate,
+        n_distinct=sql.Literal(N_DISTINCT),
+        comment=sql.Literal(f"Opt-outs of each {unit.kind} and purpose, in force or taken back"),
+        equals=equals(key.type.equality or "pg_catalog"),
+        key_function=guard(f"key_{unit.kind}").sql,
+        change_function=guard(f"change_{unit.kind}").sql,
+        order_function=guard(f"order_{unit.kind}").sql,
+        spellings_function=guard(f"spellings_{unit.kind}").sql,
+        sample=_sample(unit),
+    )
+
+
+@statements.register
+def _(unit: Grants) -> str:
+    return render(
+        "grant.sql.j2",
+        schemas=[sql.Identifier(schema) for schema in unit.schemas],
+        tables=[
+            {
+                "table": t.table.sql,
+                "columns": sql.SQL(", ").join(sql.Identifier(c) for c in t.columns),
+                "let_guard_in": t.let_guard_in,
+            }
+            for t in unit.tables
+        ],
+    )
+
+
+@statements.register
+def _(unit: View) -> str:
+    route, state = unit.route, state_table(unit.route.kind)
+    if unit.what == "known":
+        words = f"{described(route)}: rows that lead to a {route.kind}"
+        first, *others = route.steps
+        return render(
+            "known.sql.j2",
+            remark=remark(words),
+            view=unit.name.sql,
+            columns=_columns("h1", route.entry_columns),
+            first=first.table.sql,
+            joins=[_hop(route, number, "h") for number in range(2, len(route.steps) + 1)],
+            key=sql.Identifier(f"h{1 + len(others)}", route.key),
+            comment=sql.Literal(words),
+        )
+    words = f"{described(route)}: rows that the current user must not see"
+    last = len(route.steps)
+    joins = []
+    if last:
+        key = sql.Identifier(f"h{last}", route.key)
+        on = sql.SQL("{} {} {}").format(key, equals(route.key_equality), sql.Identifier("o", "subject_key"))
+        joins = [{"table": route.steps[-1].table.sql, "alias": sql.Identifier(f"h{last}"), "on": on}]
+        joins += [_hop(route, number, "h", back=True) for number in range(last - 1, 0, -1)]
+    return render(
+        "suppressed.sql.j2",
+        remark=remark(words),
+        view=unit.name.sql,
+        state=state.sql,
+        columns=_columns("h1" if last else "o", route.entry_columns),
+        joins=joins,
+        equals=equals(route.key_equality),
+        all=_everyone(route) if route.joint == "all" and last else None,
+        comment=sql.Literal(words),
+    )
+
+
+@statements.register
+def _(unit: Protection) -> str:
+    paths = "; ".join(described(look.route, entry=True) for look in unit.lookups)
+    return render(
+        "protect.sql.j2",
+        remark=remark(f"{unit.name} ({', '.join(unit.holds)}): {paths}"),
+        table=unit.name.sql,
+        policy=sql.Identifier(unit.policy),
+        expression=policy_expression(unit),
+        baseline=baseline_expression(unit) if unit.baseline else None,
+        owner=sql.Identifier(unit.owner) if unit.owner_policy else None,
+    )
+
+
+@statements.register
+def _(unit: AuditTriggers) -> str:
+    arguments = sql.SQL("{}, {}").format(_array(unit.redact), _array(unit.hash))
+    return render(
+        "audit.sql.j2",
+        remark=remark(f"{unit.name}: row changes go to rlsguard.change_event"),
+        table=unit.name.sql,
+        triggers=[
+            {
+                "name": sql.Identifier(t.name),
+                "events": sql.SQL(" OR ").join(sql.SQL(event) for event in t.events),  # type: ignore[arg-type]
+                "level": sql.SQL(t.level),
+                "referencing": _referencing(t.rows),
+                "function": guard(t.function).sql,
+                "arguments": arguments if t.function == "audit_change" else sql.SQL(""),
+            }
+            for t in unit.triggers
+        ],
+    )
+
+
+def described(route: Route, *, entry: bool = False) -> str:
+    """Return a route in words: `client by account_id -> bank.disp -> client_id (any)`."""
+    stops = [", ".join(route.here_columns)] if entry else []
+    stops += [str(step.table) for step in route.steps]
+    if route.steps or not entry:
+        stops.append(quote(route.key))
+    joint: Joint | str = f" ({route.joint})" if route.steps else ""
+    return f"{route.kind} by {' -> '.join(stops)}{joint}"
+
+
+def _role(name: str) -> sql.Literal:
+    # regrole reads its input as an identifier.
+    return sql.Literal(sql.Identifier(name).as_string(None))
+
+
+def _type(spelled: str) -> sql.SQL:
+    # As format_type() of the server spells and quotes it.
+    return sql.SQL(spelled)  # type: ignore[arg-type]
+
+
+def _sample(unit: State) -> sql.Composable:
+    category, type_sql = unit.key.type.category, unit.key.type.sql
+    if type_sql == "uuid":
+        literal: sql.Composable = sql.Literal("00000000-0000-0000-0000-000000000000")
+    elif category in _SAMPLES:
+        literal = sql.Literal(_SAMPLES[category])
+    else:
+        own = sql.SQL("(SELECT {key}, '', false, 0 FROM {table} LIMIT 1)")
+        return own.format(key=sql.Identifier(unit.key.name), table=unit.subject.sql)
+    return sql.SQL("VALUES ({}::{}, '', false, 0)").format(literal, _type(type_sql))
+
+
+def _columns(alias: str, names: tuple[str, ...]) -> sql.Composable:
+    return sql.SQL(", ").join(sql.Identifier(alias, name) for name in dict.fromkeys(names))
+
+
+def _hop(route: Route, number: int, alias: str, *, back: bool = False) -> dict[str, sql.Composable]:
+    """Return the JOIN of step *number* (from 1) with the one before it; *back*: with the one after it."""
+    here, there = (number, number + 1) if back else (number - 1, number)
+    joins = route.steps[there - 1].joins
+    on = conjunction([_join(j, f"{alias}{here}", f"{alias}{there}") for j in joins])
+    return {"table": route.steps[number - 1].table.sql, "alias": sql.Identifier(f"{alias}{number}"), "on": on}
+
+
+def _join(join: JoinColumns, here: str, there: str) -> sql.Composable:
+    return sql.SQL("{} {} {}").format(
+        sql.Identifier(there, join.there), equals(join.equality), sql.Identifier(here, join.here)
+    )
+
+
+def _everyone(route: Route) -> dict[str, object]:
+    """Return the second walk of a `joint: all` view: over everybody whom the same row leads to."""
+    first = route.steps[0]
+    same = [
+        sql.SQL("{} {} {}").format(
+            sql.Identifier("e1", j.there), equals(j.equality), sql.Identifier("h1", j.there)
+        )
+        for j in first.joins
+    ]
+    return {
+        "first": first.table.sql,
+        "alias": sql.Identifier("e1"),
+        "joins": [_hop(route, number, "e") for number in range(2, len(route.steps) + 1)],
+        "same": conjunction(list(same)),
+        "key": sql.Identifier(f"e{len(route.steps)}", route.key),
+    }
+
+
+def _array(names: tuple[str, ...]) -> sql.Literal:
+    """Return a text[] literal, every element quoted."""
+    quoted = ('"' + re.sub(r'(["\\])', r"\\\1", name) + '"' for name in names)
+    return sql.Literal("{" + ",".join(quoted) + "}")
+
+
+def _referencing(rows: str | None) -> sql.SQL | None:
+    if rows == "inserted_rows":
+        return sql.SQL("NEW TABLE AS inserted_rows")
+    return sql.SQL("OLD TABLE AS deleted_rows") if rows == "deleted_rows" else None
+
+
+def files(plan: Plan, manifest: str) -> Mapping[str, str]:
+    """Return the plan as files: name to text, the same from run to run.
+
+    Args:
+        manifest: the statements that note what was made, as `rlsguard.render.manifest` writes them.
+    """
+    grouped: dict[str, list[str]] = {}
+    for unit in plan.units:
+        grouped.setdefault(_file_of(unit), []).append(statements(unit))
+    grouped["950_manifest.sql"] = [manifest]
+    order = sorted(grouped)
+    run = read("each/run.sql").replace("-- FILES\n", "".join(f"\\ir '{name}'\n" for name in order[1:]))
+    run = run.replace("-- ROLES\n", f"\\ir '{order[0]}'\n")
+    return {"apply.sql": run, **{name: "\n".join(grouped[name]) for name in order}}
+
+
+def _file_of(unit: Unit) -> str:
+    match unit:
+        case Roles():
+            return "010_roles.sql"
+        case GuardFile():
+            return unit.file
+        case MapRows():
+            return "100_map.sql"
+        case State():
+            return "200_state.sql"
+        case Grants():
+            return "300_grants.sql"
+        case View():
+            return "400_views.sql"
+        case Protection():
+            return f"500_protect_{_slug(unit.name)}.sql"
+        case AuditTriggers():
+            return f"600_audit_{_slug(unit.name)}.sql"
+    raise TypeError(f"no file for {type(unit).__name__}")
+
+
+def _slug(name: QualifiedName) -> str:
+    """Return a file name part for a table: readable, and one of its own even for odd names."""
+    plain = str(name)
+    if re.fullmatch(r"[a-z0-9_.]+", plain):
+        return plain
+    return re.sub(r"[^a-z0-9_.]+", "_", plain.lower()) + "_" + plain.encode().hex()[-8:]
