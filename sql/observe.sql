@@ -77,4 +77,4 @@ WITH definition (object, definition) AS (
 )
 SELECT object, encode(sha256(convert_to(definition, 'UTF8')), 'hex')
 FROM definition
-ORDER BY object;
+ORDER BY object

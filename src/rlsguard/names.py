@@ -6,6 +6,9 @@ import re
 from dataclasses import dataclass
 
 from psycopg import sql
+from psycopg.abc import AdaptContext
+
+from rlsguard.keywords import KEYWORDS
 
 # An identifier as PostgreSQL's scanner reads it: bare (folded to lower case) or in double quotes.
 # https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS
@@ -29,14 +32,23 @@ class QualifiedName:
 
     @property
     def sql(self) -> sql.Identifier:
-        """The name as a psycopg identifier, always quoted."""
-        return sql.Identifier(self.schema, self.name)
+        """The name as a psycopg identifier, quoted where it must be."""
+        return Name(self.schema, self.name)
+
+
+class Name(sql.Identifier):
+    """An identifier that reads as a DBA writes it: `bank.trans`, and `bank."order"` where quotes are needed."""
+
+    def as_bytes(self, context: AdaptContext | None = None) -> bytes:
+        return ".".join(quote(part) for part in self._obj).encode()
 
 
 def quote(name: str) -> str:
     """Return *name* as SQL spells it for people: bare where that reads back the same, else quoted."""
-    if _PLAIN.fullmatch(name):
+    if _PLAIN.fullmatch(name) and name not in KEYWORDS:
         return name
+    if "\0" in name:
+        raise ValueError("a name cannot contain a zero byte")
     return '"' + name.replace('"', '""') + '"'
 
 

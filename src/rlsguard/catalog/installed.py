@@ -10,15 +10,6 @@ import psycopg
 
 from rlsguard.sqlfiles import read
 
-# The guard's configuration rows, hashed like the definition of an object.
-_ROWS = """
-SELECT 'rows rlsguard.map', encode(sha256(convert_to(concat_ws(E'\\n',
-    (SELECT json_agg(s ORDER BY s.kind) FROM rlsguard.subject AS s),
-    (SELECT json_agg(p ORDER BY p.purpose) FROM rlsguard.purpose AS p),
-    (SELECT json_agg(r ORDER BY r.role::oid, r.purpose) FROM rlsguard.role_purpose AS r),
-    (SELECT json_agg(e ORDER BY e.role::oid) FROM rlsguard.exemption AS e)), 'UTF8')), 'hex')
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class ManifestEntry:
@@ -49,7 +40,7 @@ NOTHING_INSTALLED = Installed({}, {})
 
 
 def load_installed(conn: psycopg.Connection[Any]) -> Installed:
-    """Read manifest and objects inside the caller's transaction.
+    """Read manifest and objects inside the caller's transaction, which must have run `sql/each/session.sql`.
 
     The role must be a superuser or a member of rlsguard_owner or rlsguard_auditor to read the manifest.
 
@@ -57,7 +48,6 @@ def load_installed(conn: psycopg.Connection[Any]) -> Installed:
         psycopg.Error: the guard is there but the role may not read it.
     """
     with conn.cursor() as cur:
-        cur.execute("SET LOCAL search_path = pg_catalog, pg_temp")
         cur.execute("SELECT to_regclass('rlsguard.manifest') IS NOT NULL")
         row = cur.fetchone()
         manifest: dict[str, ManifestEntry] = {}
@@ -67,6 +57,6 @@ def load_installed(conn: psycopg.Connection[Any]) -> Installed:
         cur.execute(read("observe.sql"))
         objects = dict(cur.fetchall())
         if manifest:
-            cur.execute(_ROWS)
+            cur.execute(read("observe_rows.sql"))
             objects.update(cur.fetchall())
     return Installed(manifest, objects)

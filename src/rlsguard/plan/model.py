@@ -176,8 +176,7 @@ class Grants(Unit):
         return {
             "kind": "grants",
             "schemas": list(self.schemas),
-            "tables": [[t.table.schema, t.table.name] for t in self.tables],
-            "hop_policies": [[t.table.schema, t.table.name] for t in self.tables if t.let_guard_in],
+            "columns": [[t.table.schema, t.table.name, list(t.columns)] for t in self.tables],
         }
 
 

@@ -144,7 +144,7 @@ class Resolver:
                 what = "is a superuser" if known.superuser else "has BYPASSRLS"
                 self.problem(
                     role.location,
-                    f"role {quote(role.name)} {what}: row security never applies to it; opt-outs of {held[0]} cannot hold",
+                    f"role {quote(role.name)} {what}: row security never holds it, nor would opt-outs of {held[0]}",
                 )
         for exemption in self.datamap.exempt.values():
             self.role(exemption.role, exemption.location)

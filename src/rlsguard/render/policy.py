@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from psycopg import sql
 
-from rlsguard.names import QualifiedName
+from rlsguard.names import Name, QualifiedName
 from rlsguard.plan.model import JoinColumns, Lookup, Protection
 
 
@@ -12,7 +12,7 @@ def equals(schema: str) -> sql.Composable:
     """Return `=`, naming its schema where the type brings its own (citext falls back to text otherwise)."""
     if schema == "pg_catalog":
         return sql.SQL("=")
-    return sql.SQL("OPERATOR({}.=)").format(sql.Identifier(schema))
+    return sql.SQL("OPERATOR({}.=)").format(Name(schema))
 
 
 def conjunction(parts: list[sql.Composable]) -> sql.Composable:
@@ -71,17 +71,14 @@ def _match(table: QualifiedName, look: Lookup) -> sql.Composable:
     joins = route.steps[0].joins if route.steps else (JoinColumns(route.key, "subject_key", route.key_equality),)
     alias = _alias(table)
     return conjunction(
-        [
-            sql.SQL("{}.{} {} {}").format(alias, sql.Identifier(j.there), equals(j.equality), _column(table, j.here))
-            for j in joins
-        ]
+        [sql.SQL("{}.{} {} {}").format(alias, Name(j.there), equals(j.equality), _column(table, j.here)) for j in joins]
     )
 
 
 def _column(table: QualifiedName, column: str) -> sql.Identifier:
-    return sql.Identifier(table.name, column)
+    return Name(table.name, column)
 
 
 def _alias(table: QualifiedName) -> sql.Identifier:
     """Return an alias for the view that does not hide the table of the same name."""
-    return sql.Identifier("s" if table.name != "s" else "suppressed")
+    return Name("s" if table.name != "s" else "suppressed")

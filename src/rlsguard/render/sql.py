@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from functools import singledispatch
 
 from psycopg import sql
 
 from rlsguard.datamap.model import Joint
-from rlsguard.names import QualifiedName, quote
+from rlsguard.names import Name, quote
 from rlsguard.plan.model import (
     AuditTriggers,
     Grants,
     GuardFile,
     JoinColumns,
     MapRows,
-    Plan,
     Protection,
     Roles,
     Route,
@@ -84,9 +82,9 @@ def _(unit: MapRows) -> str:
 @statements.register
 def _(unit: State) -> str:
     key = unit.key
-    collate = sql.SQL("")
+    collate: sql.Composable = sql.SQL("")
     if key.collation is not None:
-        collate = sql.SQL(" COLLATE {}").format(key.collation.sql)  # type: ignore[assignment]
+        collate = sql.SQL(" COLLATE {}").format(key.collation.sql)
     return render(
         "state.sql.j2",
         remark=remark(unit.kind),
@@ -109,11 +107,11 @@ def _(unit: State) -> str:
 def _(unit: Grants) -> str:
     return render(
         "grant.sql.j2",
-        schemas=[sql.Identifier(schema) for schema in unit.schemas],
+        schemas=[Name(schema) for schema in unit.schemas],
         tables=[
             {
                 "table": t.table.sql,
-                "columns": sql.SQL(", ").join(sql.Identifier(c) for c in t.columns),
+                "columns": sql.SQL(", ").join(Name(c) for c in t.columns),
                 "let_guard_in": t.let_guard_in,
             }
             for t in unit.tables
@@ -134,16 +132,16 @@ def _(unit: View) -> str:
             columns=_columns("h1", route.entry_columns),
             first=first.table.sql,
             joins=[_hop(route, number, "h") for number in range(2, len(route.steps) + 1)],
-            key=sql.Identifier(f"h{1 + len(others)}", route.key),
+            key=Name(f"h{1 + len(others)}", route.key),
             comment=sql.Literal(words),
         )
     words = f"{described(route)}: rows that the current user must not see"
     last = len(route.steps)
     joins = []
     if last:
-        key = sql.Identifier(f"h{last}", route.key)
-        on = sql.SQL("{} {} {}").format(key, equals(route.key_equality), sql.Identifier("o", "subject_key"))
-        joins = [{"table": route.steps[-1].table.sql, "alias": sql.Identifier(f"h{last}"), "on": on}]
+        key = Name(f"h{last}", route.key)
+        on = sql.SQL("{} {} {}").format(key, equals(route.key_equality), Name("o", "subject_key"))
+        joins = [{"table": route.steps[-1].table.sql, "alias": Name(f"h{last}"), "on": on}]
         joins += [_hop(route, number, "h", back=True) for number in range(last - 1, 0, -1)]
     return render(
         "suppressed.sql.j2",
@@ -165,10 +163,10 @@ def _(unit: Protection) -> str:
         "protect.sql.j2",
         remark=remark(f"{unit.name} ({', '.join(unit.holds)}): {paths}"),
         table=unit.name.sql,
-        policy=sql.Identifier(unit.policy),
+        policy=Name(unit.policy),
         expression=policy_expression(unit),
         baseline=baseline_expression(unit) if unit.baseline else None,
-        owner=sql.Identifier(unit.owner) if unit.owner_policy else None,
+        owner=Name(unit.owner) if unit.owner_policy else None,
     )
 
 
@@ -181,8 +179,8 @@ def _(unit: AuditTriggers) -> str:
         table=unit.name.sql,
         triggers=[
             {
-                "name": sql.Identifier(t.name),
-                "events": sql.SQL(" OR ").join(sql.SQL(event) for event in t.events),  # type: ignore[arg-type]
+                "name": Name(t.name),
+                "events": sql.SQL(" OR ").join(sql.SQL(event) for event in t.events),
                 "level": sql.SQL(t.level),
                 "referencing": _referencing(t.rows),
                 "function": guard(t.function).sql,
@@ -205,12 +203,12 @@ def described(route: Route, *, entry: bool = False) -> str:
 
 def _role(name: str) -> sql.Literal:
     # regrole reads its input as an identifier.
-    return sql.Literal(sql.Identifier(name).as_string(None))
+    return sql.Literal(quote(name))
 
 
 def _type(spelled: str) -> sql.SQL:
     # As format_type() of the server spells and quotes it.
-    return sql.SQL(spelled)  # type: ignore[arg-type]
+    return sql.SQL(spelled)
 
 
 def _sample(unit: State) -> sql.Composable:
@@ -221,12 +219,12 @@ def _sample(unit: State) -> sql.Composable:
         literal = sql.Literal(_SAMPLES[category])
     else:
         own = sql.SQL("(SELECT {key}, '', false, 0 FROM {table} LIMIT 1)")
-        return own.format(key=sql.Identifier(unit.key.name), table=unit.subject.sql)
+        return own.format(key=Name(unit.key.name), table=unit.subject.sql)
     return sql.SQL("VALUES ({}::{}, '', false, 0)").format(literal, _type(type_sql))
 
 
 def _columns(alias: str, names: tuple[str, ...]) -> sql.Composable:
-    return sql.SQL(", ").join(sql.Identifier(alias, name) for name in dict.fromkeys(names))
+    return sql.SQL(", ").join(Name(alias, name) for name in dict.fromkeys(names))
 
 
 def _hop(route: Route, number: int, alias: str, *, back: bool = False) -> dict[str, sql.Composable]:
@@ -234,30 +232,25 @@ def _hop(route: Route, number: int, alias: str, *, back: bool = False) -> dict[s
     here, there = (number, number + 1) if back else (number - 1, number)
     joins = route.steps[there - 1].joins
     on = conjunction([_join(j, f"{alias}{here}", f"{alias}{there}") for j in joins])
-    return {"table": route.steps[number - 1].table.sql, "alias": sql.Identifier(f"{alias}{number}"), "on": on}
+    return {"table": route.steps[number - 1].table.sql, "alias": Name(f"{alias}{number}"), "on": on}
 
 
 def _join(join: JoinColumns, here: str, there: str) -> sql.Composable:
-    return sql.SQL("{} {} {}").format(
-        sql.Identifier(there, join.there), equals(join.equality), sql.Identifier(here, join.here)
-    )
+    return sql.SQL("{} {} {}").format(Name(there, join.there), equals(join.equality), Name(here, join.here))
 
 
 def _everyone(route: Route) -> dict[str, object]:
     """Return the second walk of a `joint: all` view: over everybody whom the same row leads to."""
     first = route.steps[0]
     same = [
-        sql.SQL("{} {} {}").format(
-            sql.Identifier("e1", j.there), equals(j.equality), sql.Identifier("h1", j.there)
-        )
-        for j in first.joins
+        sql.SQL("{} {} {}").format(Name("e1", j.there), equals(j.equality), Name("h1", j.there)) for j in first.joins
     ]
     return {
         "first": first.table.sql,
-        "alias": sql.Identifier("e1"),
+        "alias": Name("e1"),
         "joins": [_hop(route, number, "e") for number in range(2, len(route.steps) + 1)],
         "same": conjunction(list(same)),
-        "key": sql.Identifier(f"e{len(route.steps)}", route.key),
+        "key": Name(f"e{len(route.steps)}", route.key),
     }
 
 
@@ -271,48 +264,3 @@ def _referencing(rows: str | None) -> sql.SQL | None:
     if rows == "inserted_rows":
         return sql.SQL("NEW TABLE AS inserted_rows")
     return sql.SQL("OLD TABLE AS deleted_rows") if rows == "deleted_rows" else None
-
-
-def files(plan: Plan, manifest: str) -> Mapping[str, str]:
-    """Return the plan as files: name to text, the same from run to run.
-
-    Args:
-        manifest: the statements that note what was made, as `rlsguard.render.manifest` writes them.
-    """
-    grouped: dict[str, list[str]] = {}
-    for unit in plan.units:
-        grouped.setdefault(_file_of(unit), []).append(statements(unit))
-    grouped["950_manifest.sql"] = [manifest]
-    order = sorted(grouped)
-    run = read("each/run.sql").replace("-- FILES\n", "".join(f"\\ir '{name}'\n" for name in order[1:]))
-    run = run.replace("-- ROLES\n", f"\\ir '{order[0]}'\n")
-    return {"apply.sql": run, **{name: "\n".join(grouped[name]) for name in order}}
-
-
-def _file_of(unit: Unit) -> str:
-    match unit:
-        case Roles():
-            return "010_roles.sql"
-        case GuardFile():
-            return unit.file
-        case MapRows():
-            return "100_map.sql"
-        case State():
-            return "200_state.sql"
-        case Grants():
-            return "300_grants.sql"
-        case View():
-            return "400_views.sql"
-        case Protection():
-            return f"500_protect_{_slug(unit.name)}.sql"
-        case AuditTriggers():
-            return f"600_audit_{_slug(unit.name)}.sql"
-    raise TypeError(f"no file for {type(unit).__name__}")
-
-
-def _slug(name: QualifiedName) -> str:
-    """Return a file name part for a table: readable, and one of its own even for odd names."""
-    plain = str(name)
-    if re.fullmatch(r"[a-z0-9_.]+", plain):
-        return plain
-    return re.sub(r"[^a-z0-9_.]+", "_", plain.lower()) + "_" + plain.encode().hex()[-8:]

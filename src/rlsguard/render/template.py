@@ -18,7 +18,7 @@ def text(value: sql.Composable) -> str:
 
 def remark(words: str) -> sql.SQL:
     """Return *words* for a one-line SQL comment: whatever could end the line is taken out."""
-    return sql.SQL(re.sub(r"[^\S ]+|[\x00-\x1f\x7f\x85\u2028\u2029]", " ", words))  # type: ignore[arg-type]
+    return sql.SQL(re.sub(r"[^\S ]+|[\x00-\x1f\x7f\x85\u2028\u2029]", " ", words))
 
 
 def render(template: str, **values: Any) -> str:
@@ -40,7 +40,7 @@ _environment = jinja2.Environment(
     loader=jinja2.FileSystemLoader(FOLDER / "each"),
     finalize=_only_composables,
     undefined=jinja2.StrictUndefined,
-    autoescape=False,  # noqa: S701 - SQL, not HTML: _only_composables is what keeps text from being code
+    autoescape=False,
     trim_blocks=True,
     lstrip_blocks=True,
     keep_trailing_newline=True,

@@ -1,0 +1,19 @@
+-- Notes what was made, and what the catalog shows of it right after.
+WITH observed AS (
+    SELECT o.object, o.hash FROM (
+{observe}
+    ) AS o (object, hash)
+    UNION ALL
+{observe_rows}
+), wanted (unit, statements_hash, objects, detail) AS (
+    VALUES
+    {rows}
+)
+INSERT INTO rlsguard.manifest AS m (unit, statements_hash, objects, detail)
+SELECT w.unit, w.statements_hash,
+       coalesce((SELECT jsonb_object_agg(o.object, o.hash) FROM observed AS o WHERE o.object = ANY (w.objects)), '{{}}'),
+       w.detail
+FROM wanted AS w
+ON CONFLICT (unit) DO UPDATE
+SET (statements_hash, objects, detail, applied_at, applied_by)
+  = (excluded.statements_hash, excluded.objects, excluded.detail, excluded.applied_at, excluded.applied_by);

@@ -1,0 +1,230 @@
+"""Bring a database to its plan: one transaction, only what differs, all or nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import psycopg
+from psycopg import sql
+
+from rlsguard import catalog, plan, render
+from rlsguard.catalog.installed import Installed, ManifestEntry, load_installed
+from rlsguard.datamap.model import DataMap
+from rlsguard.names import QualifiedName
+from rlsguard.plan.model import Notice, Unit
+from rlsguard.problems import RlsguardError, did_you_mean
+from rlsguard.sqlfiles import read
+from rlsguard.undo import remove_audit, remove_protection, remove_view
+
+Action = Literal["create", "replace", "remove", "forget"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that an apply does. `table` is the user's table that it locks, if any."""
+
+    action: Action
+    unit: str
+    table: QualifiedName | None = None
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.unit}"
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """The way from a database as it is to its plan.
+
+    Attributes:
+        kept: guarded tables that are no longer in the map and were not named for pruning.
+    """
+
+    plan: plan.Plan
+    make: tuple[Unit, ...]
+    remove: tuple[ManifestEntry, ...]
+    forget: tuple[ManifestEntry, ...]
+    kept: tuple[QualifiedName, ...]
+    installed: Installed
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """What will be done, in order."""
+        made = (
+            Change("replace" if unit.unit in self.installed.manifest else "create", unit.unit, unit.table)
+            for unit in self.make
+        )
+        removed = (Change("remove", entry.unit, _table_of(entry)) for entry in self.remove)
+        forgotten = (Change("forget", entry.unit) for entry in self.forget)
+        return (*made, *removed, *forgotten)
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """What the DBA should know."""
+        kept = (
+            Notice(str(name), f"is guarded but no longer in the map; un-guard it with --prune {name}")
+            for name in self.kept
+        )
+        return (*self.plan.notices, *kept)
+
+
+def apply(
+    conn: psycopg.Connection[Any],
+    datamap: DataMap,
+    *,
+    prune: Collection[QualifiedName] = (),
+    dry_run: bool = False,
+    lock_timeout: float = 5.0,
+    retries: int = 10,
+    announce: Callable[[Delta], None] = lambda delta: None,
+) -> Delta:
+    """Apply *datamap* to the database of *conn*, which must be idle.
+
+    Args:
+        prune: tables to un-guard, none of which may be in the map.
+        dry_run: change nothing, lock nothing.
+        lock_timeout: seconds to wait for each lock before everything is rolled back and tried again.
+        retries: how often to try again, with growing pauses.
+        announce: told what will be done before it is done; again at every try.
+
+    Raises:
+        MapError: the map does not fit the database.
+        RlsguardError: the database refused, or a lock could not be had; nothing was changed.
+    """
+    for attempt in range(retries + 1):
+        try:
+            with conn.transaction(force_rollback=dry_run):
+                _enter(conn, lock_timeout)
+                delta = _delta(conn, datamap, prune)
+                announce(delta)
+                if not dry_run and delta.changes:
+                    _execute(conn, delta)
+                leave_owner(conn)
+            return delta
+        except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
+            if attempt == retries:
+                raise RlsguardError(
+                    f"no lock within {lock_timeout:g} s, {retries + 1} times in a row; nothing was changed: {error}"
+                ) from error
+            time.sleep(min(0.2 * 2**attempt, 10.0))
+        except psycopg.Error as error:
+            raise RlsguardError(f"nothing was changed: {explain(error)}") from error
+    raise AssertionError("unreachable")
+
+
+def generate(conn: psycopg.Connection[Any], datamap: DataMap) -> dict[str, str]:
+    """Return the whole plan of *datamap* as SQL files, name to text; the database is only read.
+
+    Raises:
+        MapError: the map does not fit the database.
+        RlsguardError: the database refused.
+    """
+    try:
+        with conn.transaction(force_rollback=True):
+            _enter(conn, lock_timeout=5.0)
+            return dict(render.files(plan.build(datamap, catalog.load(conn), load_installed(conn))))
+    except psycopg.Error as error:
+        raise RlsguardError(explain(error)) from error
+
+
+def explain(error: psycopg.Error) -> str:
+    """Return a server's error as one line, with its hint."""
+    text = error.diag.message_primary or str(error).strip()
+    hint = error.diag.message_hint
+    return f"{text} ({hint})" if hint else text
+
+
+def enter_owner(conn: psycopg.Connection[Any]) -> None:
+    """Let a role that is no superuser act as the guard's owner until the end of the transaction."""
+    conn.execute(read("each/session.sql"))
+    conn.execute(read("each/become_owner.sql"))
+
+
+def leave_owner(conn: psycopg.Connection[Any]) -> None:
+    """Take back what `enter_owner` gave."""
+    conn.execute(read("each/leave_owner.sql"))
+
+
+def _enter(conn: psycopg.Connection[Any], lock_timeout: float) -> None:
+    conn.execute("SELECT pg_catalog.set_config('lock_timeout', %s, true)", [f"{int(lock_timeout * 1000)}ms"])
+    # Two applies at once would undo each other's halves.
+    conn.execute("SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('rlsguard apply', 0))")
+    enter_owner(conn)
+
+
+def _delta(conn: psycopg.Connection[Any], datamap: DataMap, prune: Collection[QualifiedName]) -> Delta:
+    live = catalog.load(conn)
+    installed = load_installed(conn)
+    wanted = plan.build(datamap, live, installed)
+    units = {unit.unit for unit in wanted.units}
+    oids = {table.oid: name for name, table in live.tables.items()}
+    planned_oids = {unit.detail.get("oid") for unit in wanted.units}
+
+    remove: list[ManifestEntry] = []
+    forget: list[ManifestEntry] = []
+    kept: dict[QualifiedName, None] = {}
+    views_in_use: set[str] = set()
+    unknown_prune = set(prune)
+    for entry in installed.manifest.values():
+        if entry.unit in units or entry.detail.get("kind") not in ("protect", "audit"):
+            continue
+        oid = entry.detail["oid"]
+        if oid not in oids or (oid in planned_oids and f"{entry.detail['kind']} {oids[oid]}" in units):
+            forget.append(entry)
+        elif oids[oid] in prune or oids[oid] in datamap.tables:
+            # Named for pruning; or still in the map, and only this part of its guard is gone from it.
+            unknown_prune.discard(oids[oid])
+            remove.append(entry)
+        else:
+            kept[oids[oid]] = None
+            views_in_use.update(entry.detail.get("views", ()))
+    for name in sorted(unknown_prune):
+        guarded = (str(oids[e.detail["oid"]]) for e in installed.manifest.values() if e.detail.get("oid") in oids)
+        where = "still in the map" if name in datamap.tables else f"not guarded{did_you_mean(str(name), guarded)}"
+        raise RlsguardError(f"cannot prune {name}: it is {where}")
+    for entry in installed.manifest.values():
+        if entry.detail.get("kind") == "view" and entry.unit not in units and entry.detail["view"] not in views_in_use:
+            remove.append(entry)
+    make = tuple(unit for unit in wanted.units if not _is_right(unit, installed))
+    return Delta(wanted, make, tuple(remove), tuple(forget), tuple(kept), installed)
+
+
+def _is_right(unit: Unit, installed: Installed) -> bool:
+    """Tell whether *unit* was applied as it is wanted, and the catalog still shows it as it did then."""
+    entry = installed.manifest.get(unit.unit)
+    if entry is None or entry.statements_hash != render.statements_hash(unit) or entry.detail != unit.detail:
+        return False
+    return all(name in entry.objects and installed.objects.get(name) == entry.objects[name] for name in unit.objects)
+
+
+def _execute(conn: psycopg.Connection[Any], delta: Delta) -> None:
+    for unit in delta.make:
+        conn.execute(render.statements(unit))
+        if unit.unit == "roles":
+            enter_owner(conn)
+    for statement in _removals(delta.remove):
+        conn.execute(statement)
+    if delta.make:
+        conn.execute(render.manifest_statements(delta.make))
+    gone = [entry.unit for entry in (*delta.remove, *delta.forget)]
+    conn.execute("DELETE FROM rlsguard.manifest WHERE unit = ANY (%s)", [gone])
+
+
+def _removals(entries: tuple[ManifestEntry, ...]) -> Iterator[sql.Composed]:
+    # Views last: policies use them.
+    for entry in sorted(entries, key=lambda e: e.detail["kind"] == "view"):
+        match entry.detail["kind"]:
+            case "protect":
+                yield from remove_protection(entry.detail)
+            case "audit":
+                yield from remove_audit(entry.detail)
+            case "view":
+                yield remove_view(entry.detail)
+
+
+def _table_of(entry: ManifestEntry) -> QualifiedName | None:
+    if "table" not in entry.detail:
+        return None
+    return QualifiedName(entry.detail["schema"], entry.detail["table"])

@@ -1,0 +1,70 @@
+"""Plan -> files that a DBA reviews and psql runs."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+
+from rlsguard.names import QualifiedName
+from rlsguard.plan.model import (
+    AuditTriggers,
+    Grants,
+    GuardFile,
+    MapRows,
+    Plan,
+    Protection,
+    Roles,
+    State,
+    Unit,
+    View,
+)
+from rlsguard.render.manifest import manifest_statements
+from rlsguard.render.sql import statements
+from rlsguard.sqlfiles import read
+
+
+def files(plan: Plan) -> Mapping[str, str]:
+    """Return the plan as files, name to text, in the order of their running and the same from run to run.
+
+    `apply.sql` runs all the others in one transaction.
+    """
+    grouped: dict[str, list[str]] = {"000_session.sql": [read("each/session.sql")]}
+    for unit in plan.units:
+        grouped.setdefault(_file_of(unit), []).append(statements(unit))
+    grouped["015_become_owner.sql"] = [read("each/become_owner.sql")]
+    grouped["900_manifest.sql"] = [manifest_statements(plan.units)]
+    grouped["990_leave_owner.sql"] = [read("each/leave_owner.sql")]
+    order = sorted(grouped)
+    included = "".join(f"\\ir '{name}'\n" for name in order[1:])
+    run = read("each/run.sql").replace("-- FILES\n", included)
+    return {"apply.sql": run, **{name: "\n".join(grouped[name]) for name in order}}
+
+
+def _file_of(unit: Unit) -> str:
+    match unit:
+        case Roles():
+            return "010_roles.sql"
+        case GuardFile():
+            return unit.file
+        case MapRows():
+            return "100_map.sql"
+        case State():
+            return "300_state.sql"
+        case Grants():
+            return "200_grants.sql"
+        case View():
+            return "400_views.sql"
+        case Protection():
+            return f"500_protect_{_slug(unit.name)}.sql"
+        case AuditTriggers():
+            return f"600_audit_{_slug(unit.name)}.sql"
+    raise TypeError(f"no file for {type(unit).__name__}")
+
+
+def _slug(name: QualifiedName) -> str:
+    """Return a file name part for a table: readable, and one of its own even for odd names."""
+    plain = str(name)
+    if re.fullmatch(r"[a-z0-9_.]+", plain):
+        return plain
+    return re.sub(r"[^a-z0-9_.]+", "_", plain.lower()) + "_" + hashlib.sha256(plain.encode()).hexdigest()[:8]

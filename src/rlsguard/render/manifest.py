@@ -1,0 +1,46 @@
+"""The statements that note in the manifest what was made, and how the catalog shows it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+
+from psycopg import sql
+
+from rlsguard.plan.model import Unit
+from rlsguard.render.sql import statements
+from rlsguard.render.template import text
+from rlsguard.sqlfiles import read
+
+
+def statements_hash(unit: Unit) -> str:
+    """Return the sha256 of the unit's SQL, in hex."""
+    return hashlib.sha256(statements(unit).encode()).hexdigest()
+
+
+def manifest_statements(units: Sequence[Unit]) -> str:
+    """Return the SQL that writes the manifest's rows of *units*, to be run right after making them."""
+    rows = sql.SQL(",\n    ").join(
+        sql.SQL("({}, {}, {}, {})").format(
+            sql.Literal(unit.unit),
+            sql.Literal(statements_hash(unit)),
+            _array(unit.objects),
+            sql.SQL("{}::jsonb").format(sql.Literal(json.dumps(unit.detail, sort_keys=True, ensure_ascii=False))),
+        )
+        for unit in units
+    )
+    template = sql.SQL(read("each/manifest.sql")).format(
+        observe=sql.SQL(_indented("observe.sql")),
+        observe_rows=sql.SQL(_indented("observe_rows.sql")),
+        rows=rows,
+    )
+    return text(template)
+
+
+def _array(values: Sequence[str]) -> sql.Composable:
+    return sql.SQL("ARRAY[{}]::text[]").format(sql.SQL(", ").join(sql.Literal(v) for v in values))
+
+
+def _indented(name: str) -> str:
+    return "".join(f"    {line}\n" if line else "\n" for line in read(name).rstrip().splitlines()).rstrip()

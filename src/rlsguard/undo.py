@@ -1,0 +1,33 @@
+"""Taking back what was made: from the manifest's notes, and leaving the user's own as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from psycopg import sql
+
+from rlsguard.names import Name
+
+
+def remove_protection(detail: Mapping[str, Any]) -> Iterator[sql.Composed]:
+    """Yield the statements that un-guard a table and give it its row security of before."""
+    table = Name(detail["schema"], detail["table"])
+    for policy in detail["policies"]:
+        yield sql.SQL("DROP POLICY IF EXISTS {} ON {}").format(Name(policy), table)
+    if not detail["row_security_before"]:
+        yield sql.SQL("ALTER TABLE {} DISABLE ROW LEVEL SECURITY").format(table)
+    if not detail["force_before"]:
+        yield sql.SQL("ALTER TABLE {} NO FORCE ROW LEVEL SECURITY").format(table)
+
+
+def remove_audit(detail: Mapping[str, Any]) -> Iterator[sql.Composed]:
+    """Yield the statements that take the audit triggers off a table."""
+    table = Name(detail["schema"], detail["table"])
+    for trigger in detail["triggers"]:
+        yield sql.SQL("DROP TRIGGER IF EXISTS {} ON {}").format(Name(trigger), table)
+
+
+def remove_view(detail: Mapping[str, Any]) -> sql.Composed:
+    """Return the statement that drops one of the guard's views; it fails where something still uses it."""
+    return sql.SQL("DROP VIEW IF EXISTS {}").format(Name("rlsguard", detail["view"]))
