@@ -1,0 +1,7 @@
+-- Our policies on the user's tables.
+SELECT n.nspname, c.relname, p.polname
+FROM pg_policy AS p
+JOIN pg_class AS c ON c.oid = p.polrelid
+JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE n.nspname <> 'rlsguard' AND p.polname ~ '^(!+rlsguard|rlsguard (baseline|owner|hop))$'
+ORDER BY 1, 2, 3

@@ -1,0 +1,149 @@
+"""Taking rlsguard out of a database: everything it made, nothing of the user's, the ledger only if told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from rlsguard.apply import enter_owner, explain, leave_owner
+from rlsguard.catalog.installed import load_installed
+from rlsguard.names import Name
+from rlsguard.problems import RlsguardError
+from rlsguard.sqlfiles import read
+from rlsguard.undo import remove_audit, remove_protection
+
+# What the ledger needs to stay what it is: append-only, and readable by auditors.
+_LEDGER = ("opt_out_event", "refuse_change")
+_LEDGER_ROLES = ("rlsguard_owner", "rlsguard_auditor")
+_ROLES = ("rlsguard_recorder", "rlsguard_auditor", "rlsguard_owner")
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What an uninstall does.
+
+    Attributes:
+        statements: what is run, in order.
+        ledger_entries: how many entries the ledger holds.
+        keeps_ledger: whether the ledger stays.
+        kept_roles: roles that stay: the ledger's, or such as other databases of the server still use.
+    """
+
+    statements: tuple[str, ...]
+    ledger_entries: int
+    keeps_ledger: bool
+    kept_roles: tuple[str, ...]
+
+
+def uninstall(
+    conn: psycopg.Connection[Any],
+    *,
+    drop_ledger: bool = False,
+    dry_run: bool = False,
+    lock_timeout: float = 5.0,
+    announce: Callable[[Removal], None] = lambda removal: None,
+) -> Removal:
+    """Remove all that rlsguard made in the database of *conn*, which must be idle; all or nothing.
+
+    The ledger stays unless *drop_ledger*, or unless it is empty.
+
+    Args:
+        lock_timeout: seconds to wait for each lock.
+        announce: told what will be removed before it is.
+
+    Raises:
+        RlsguardError: rlsguard is not there, something of the user's depends on it, or the database refused.
+    """
+    try:
+        with conn.transaction(force_rollback=dry_run):
+            conn.execute("SELECT pg_catalog.set_config('lock_timeout', %s, true)", [f"{int(lock_timeout * 1000)}ms"])
+            enter_owner(conn)
+            removal = _plan(conn, drop_ledger)
+            announce(removal)
+            if dry_run:
+                return removal
+            for statement in removal.statements:
+                conn.execute(statement)
+            leave_owner(conn)
+            return _drop_roles(conn, removal)
+    except psycopg.Error as error:
+        detail = f": {error.diag.message_detail}" if error.diag.message_detail else ""
+        raise RlsguardError(f"nothing was removed: {explain(error)}{detail}") from error
+
+
+def _plan(conn: psycopg.Connection[Any], drop_ledger: bool) -> Removal:
+    if not _fetch(conn, "SELECT FROM pg_namespace WHERE nspname = 'rlsguard'"):
+        raise RlsguardError("rlsguard is not installed in this database")
+    entries = 0
+    if _fetch(
+        conn, "SELECT to_regclass('rlsguard.opt_out_event') WHERE to_regclass('rlsguard.opt_out_event') IS NOT NULL"
+    ):
+        entries = _fetch(conn, "SELECT count(*) FROM rlsguard.opt_out_event")[0][0]
+    keeps = entries > 0 and not drop_ledger
+    statements = (*_user_tables(conn), *_grants(conn), *_guard(conn, _LEDGER if keeps else ()))
+    return Removal(tuple(s.as_string(conn) for s in statements), entries, keeps, _LEDGER_ROLES if keeps else ())
+
+
+def _user_tables(conn: psycopg.Connection[Any]) -> Iterator[sql.Composed]:
+    """Yield what un-guards every table, under the name that it has now."""
+    names = {oid: (schema, name) for oid, schema, name in _fetch(conn, read("uninstall/tables.sql"))}
+    for entry in load_installed(conn).manifest.values():
+        place = names.get(entry.detail.get("oid", 0))
+        if place is None:
+            continue
+        detail = {**entry.detail, "schema": place[0], "table": place[1]}
+        if detail["kind"] == "protect":
+            yield from remove_protection(detail)
+        elif detail["kind"] == "audit":
+            yield from remove_audit(detail)
+    # Hop policies, and whatever is ours on tables that the manifest does not know.
+    for schema, name, policy in _fetch(conn, read("uninstall/policies.sql")):
+        yield sql.SQL("DROP POLICY IF EXISTS {} ON {}").format(Name(policy), Name(schema, name))
+
+
+def _grants(conn: psycopg.Connection[Any]) -> Iterator[sql.Composed]:
+    for schema, name, columns in _fetch(conn, read("uninstall/columns.sql")):
+        yield sql.SQL("REVOKE SELECT ({}) ON {} FROM rlsguard_owner").format(
+            sql.SQL(", ").join(Name(column) for column in columns), Name(schema, name)
+        )
+    for (schema,) in _fetch(conn, read("uninstall/schemas.sql")):
+        yield sql.SQL("REVOKE USAGE ON SCHEMA {} FROM rlsguard_owner").format(Name(schema))
+
+
+def _guard(conn: psycopg.Connection[Any], keep: tuple[str, ...]) -> Iterator[sql.Composed]:
+    """Yield the drops of the guard's own objects; RESTRICT, so that what the user built on them stops it."""
+    relations = [(name, kind) for name, kind in _fetch(conn, read("uninstall/relations.sql")) if name not in keep]
+    views = [Name("rlsguard", name) for name, kind in relations if kind == "v"]
+    tables = [Name("rlsguard", name) for name, kind in relations if kind == "r"]
+    functions = [
+        sql.SQL(signature) for name, signature in _fetch(conn, read("uninstall/functions.sql")) if name not in keep
+    ]
+    triggers = [table for table in _fetch(conn, read("uninstall/triggers.sql")) if table[0] not in keep]
+    for (table,) in triggers:
+        yield sql.SQL("DROP TRIGGER append_only ON {}").format(Name("rlsguard", table))
+    for kind, names in (("VIEW", views), ("FUNCTION", functions), ("TABLE", tables)):
+        if names:
+            yield sql.SQL("DROP {} {}").format(sql.SQL(kind), sql.SQL(", ").join(names))
+    if not keep:
+        yield sql.SQL("DROP SCHEMA rlsguard").format()
+
+
+def _drop_roles(conn: psycopg.Connection[Any], removal: Removal) -> Removal:
+    kept = list(removal.kept_roles)
+    for role in _ROLES:
+        if role in kept:
+            continue
+        try:
+            with conn.transaction():
+                conn.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(Name(role)))
+        except psycopg.errors.DependentObjectsStillExist:
+            kept.append(role)
+    return Removal(removal.statements, removal.ledger_entries, removal.keeps_ledger, tuple(kept))
+
+
+def _fetch(conn: psycopg.Connection[Any], query: str) -> list[tuple[Any, ...]]:
+    return conn.execute(query).fetchall()
