@@ -42,6 +42,7 @@ class Server:
     bindir: Path
     version: str
     data: Path
+    log: Path
     sockets: Path
     port: int
     pid: int
@@ -95,7 +96,9 @@ def embedded() -> Path:
 
 
 @contextmanager
-def start(bindir: Path, *, settings: Mapping[str, str] | None = None, keep: bool = False) -> Iterator[Server]:
+def start(
+    bindir: Path, *, settings: Mapping[str, str] | None = None, data_in: Path | None = None, keep: bool = False
+) -> Iterator[Server]:
     """Run a new, empty server (UTF8, locale C, superuser `postgres`) until the block ends, however it ends.
 
     As root the server runs as `postgres`, or else `nobody`: PostgreSQL refuses root. A SIGTERM that nobody else
@@ -104,30 +107,35 @@ def start(bindir: Path, *, settings: Mapping[str, str] | None = None, keep: bool
     Args:
         bindir: where `postgres` and `initdb` are.
         settings: lines of postgresql.conf.
-        keep: leave the server running, and its directory in place, when the block ends without an error.
+        data_in: where the data directory is made, such as a file system in memory; by default beside the rest.
+        keep: leave the server running, and its directories in place, when the block ends without an error.
 
     Raises:
         RlsguardError: it does not start; the message ends with the server's own words.
     """
     account = _account()
     base = Path(tempfile.mkdtemp(prefix="rlsguard-", dir=_scratch_parent(account)))
+    data = base
     process: subprocess.Popen[bytes] | None = None
     kept = False
     try:
         with _sigterm_exits():
+            data = Path(tempfile.mkdtemp(prefix="rlsguard-", dir=data_in or base))
             _give(base, account)
             bindir = _runnable(bindir, base, account)
             version = _version(bindir)
             if version is None:
                 raise RlsguardError(f"there is no PostgreSQL server in {bindir}")
-            _initdb(bindir, base, account, _SETTINGS | dict(settings or {}))
-            process, port = _launch(bindir, base, account)
-            yield Server(bindir, version, base / "data", base / "sockets", port, process.pid)
+            _give(data, account)
+            _initdb(bindir, base, data, account, _SETTINGS | dict(settings or {}))
+            process, port = _launch(bindir, base, data, account)
+            yield Server(bindir, version, data, base / "log", base / "sockets", port, process.pid)
             kept = keep
     finally:
         if not kept:
             if process is not None:
                 _stop(process)
+            shutil.rmtree(data, ignore_errors=True)
             shutil.rmtree(base, ignore_errors=True)
 
 
@@ -229,29 +237,29 @@ def _copy_installation(bindir: Path, to: Path, account: _Account) -> Path:
     return to / package.name / prefix.name / bindir.name
 
 
-def _initdb(bindir: Path, base: Path, account: _Account | None, settings: Mapping[str, str]) -> None:
+def _initdb(bindir: Path, base: Path, data: Path, account: _Account | None, settings: Mapping[str, str]) -> None:
     sockets = base / "sockets"
     sockets.mkdir(mode=0o700)
     _give(sockets, account)
-    command = [str(bindir / "initdb"), "-D", str(base / "data"), "-U", SUPERUSER, "--encoding=UTF8", "--locale=C"]
+    command = [str(bindir / "initdb"), "-D", str(data), "-U", SUPERUSER, "--encoding=UTF8", "--locale=C"]
     command += ["--no-sync", "--no-instructions", "--auth-local=trust", "--auth-host=scram-sha-256"]
     _run(command, base, account)
-    with (base / "data" / "postgresql.conf").open("a", encoding="utf-8") as conf:
+    with (data / "postgresql.conf").open("a", encoding="utf-8") as conf:
         for name, value in {**settings, "unix_socket_directories": str(sockets)}.items():
             quoted = value.replace("\\", "\\\\").replace("'", "''")
             conf.write(f"{name} = '{quoted}'\n")
 
 
-def _launch(bindir: Path, base: Path, account: _Account | None) -> tuple[subprocess.Popen[bytes], int]:
+def _launch(bindir: Path, base: Path, data: Path, account: _Account | None) -> tuple[subprocess.Popen[bytes], int]:
     log = base / "log"
     # Between our look for a free port and the server's bind somebody else can take it: then another is tried.
     for _ in range(10):
         port = _free_port()
         with log.open("wb") as output:
-            command = [str(bindir / "postgres"), "-D", str(base / "data"), "-p", str(port)]
+            command = [str(bindir / "postgres"), "-D", str(data), "-p", str(port)]
             process = _spawn(command, base, account, output)
         try:
-            if _ready(process, base / "data" / "postmaster.pid"):
+            if _ready(process, data / "postmaster.pid"):
                 return process, port
         except BaseException:
             _stop(process)

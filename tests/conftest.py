@@ -1,0 +1,126 @@
+"""Fixtures: a server of each major version, a fresh database per test, and a loud account of what did not run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from servers import SUPPORTED, Database, Postgres, berka_folder, has_library, present, run
+
+_OUTCOMES = {"passed": "passed", "failed": "failed", "error": "errors", "skipped": "skipped", "xfailed": "xfailed"}
+_NO_SERVER = 0
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--majors", help="only these PostgreSQL major versions, such as 15,18")
+
+
+def _chosen(config: pytest.Config) -> dict[int, Path]:
+    wanted = config.getoption("--majors")
+    found = present()
+    return {m: found[m] for m in found if wanted is None or str(m) in wanted.split(",")}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "server" in metafunc.fixturenames:
+        majors = [pytest.param(major, id=f"pg{major}") for major in _chosen(metafunc.config)]
+        metafunc.parametrize("server", majors, indirect=True, scope="session")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    # Reports carry the version, also across processes, to the summary.
+    callspec = getattr(item, "callspec", None)
+    item.user_properties.append(("postgresql", callspec.params.get("server", _NO_SERVER) if callspec else _NO_SERVER))
+
+
+@pytest.fixture(scope="session")
+def _running() -> Iterator[Callable[[int], Postgres]]:
+    """Servers by major version, started when first asked for, and in each process its own: roles are cluster-wide."""
+    binaries = present()
+    servers: dict[int, Postgres] = {}
+    with ExitStack() as stack:
+
+        def get(major: int) -> Postgres:
+            if major not in servers:
+                servers[major] = stack.enter_context(run(binaries[major]))
+            return servers[major]
+
+        yield get
+
+
+@pytest.fixture(scope="session")
+def server(request: pytest.FixtureRequest, _running: Callable[[int], Postgres]) -> Postgres:
+    """A server; the test runs once for each major version that is present."""
+    return _running(request.param)
+
+
+@pytest.fixture
+def db(server: Postgres) -> Iterator[Database]:
+    """A fresh, empty database; roles that the test makes are dropped with it."""
+    with server.database() as database:
+        yield database
+
+
+@pytest.fixture
+def template_db(server: Postgres) -> Iterator[Callable[[str, Callable[[psycopg.Connection[Any]], None]], Database]]:
+    """Call with a name and a builder: returns a clone of what the builder makes, which it does once per server."""
+    with ExitStack() as stack:
+
+        def clone(name: str, build: Callable[[psycopg.Connection[Any]], None]) -> Database:
+            return stack.enter_context(server.database(server.template(name, build)))
+
+        yield clone
+
+
+@pytest.fixture(scope="session")
+def berka() -> Path:
+    """The folder with the Berka data; tests that need it are skipped, and the summary says so, where it is missing."""
+    folder = berka_folder()
+    if folder is None:
+        pytest.skip("the Berka data is not here: set RLSGUARD_BERKA to its folder")
+    return folder
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    counts: dict[int, Counter[str]] = {}
+    for outcome, label in _OUTCOMES.items():
+        for report in terminalreporter.stats.get(outcome, []):
+            major = dict(getattr(report, "user_properties", ())).get("postgresql", _NO_SERVER)
+            counts.setdefault(major, Counter())[label] += 1
+    terminalreporter.section("what ran, and what was left out")
+    for line in (*_server_lines(config, counts), _berka_line()):
+        terminalreporter.write_line(line, red="LEFT OUT" in line, bold="LEFT OUT" in line)
+
+
+def _server_lines(config: pytest.Config, counts: dict[int, Counter[str]]) -> Iterator[str]:
+    found = present()
+    chosen = _chosen(config)
+    for major in SUPPORTED:
+        if major in chosen:
+            extras = ", ".join(
+                f"{'with' if has_library(chosen[major], name) else 'LEFT OUT:'} {name}"
+                for name in ("pgaudit", "plpgsql_check", "citext")
+            )
+            yield f"PostgreSQL {major}: {_count(counts.get(major))}; {extras}; {chosen[major]}"
+        elif major in found:
+            yield f"PostgreSQL {major}: LEFT OUT, by --majors"
+        else:
+            yield f"PostgreSQL {major}: LEFT OUT, not on this machine"
+    yield f"without a server: {_count(counts.get(_NO_SERVER))}"
+
+
+def _count(counter: Counter[str] | None) -> str:
+    counter = counter or Counter()
+    extra = [label for label in ("errors", "xfailed") if counter[label]]
+    return ", ".join(f"{counter[label]} {label}" for label in ("passed", "failed", *extra, "skipped"))
+
+
+def _berka_line() -> str:
+    folder = berka_folder()
+    return f"Berka data: {folder}" if folder else "Berka data: LEFT OUT, set RLSGUARD_BERKA to its folder"

@@ -1,0 +1,168 @@
+"""The servers that tests run against: which are here, how they are set up, and a fresh database in milliseconds."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from pytest_postgresql.janitor import DatabaseJanitor
+
+from rlsguard.server import SUPERUSER, Server, find_binaries, start
+
+SUPPORTED = (15, 16, 17, 18)
+
+SETTINGS = {
+    "max_connections": "60",
+    "shared_buffers": "32MB",
+    "max_prepared_transactions": "5",
+    "wal_level": "logical",
+    # Tests that need statistics say ANALYZE; a worker that wakes up now and then makes plans a matter of luck.
+    "autovacuum": "off",
+}
+
+_ROOT = Path(__file__).parents[1]
+
+
+def present() -> dict[int, Path]:
+    """Return the bin directory of each supported major version on this machine, oldest first."""
+    return {major: bindir for major, bindir in sorted(find_binaries().items()) if major in SUPPORTED}
+
+
+def has_library(bindir: Path, name: str) -> bool:
+    """Whether the installation around *bindir* brings the loadable module *name*, such as pgaudit."""
+    return any((bindir.parent / "lib").rglob(f"{name}.so"))
+
+
+def settings(bindir: Path) -> dict[str, str]:
+    """Return the settings of a test server; pgaudit is loaded where it is installed."""
+    if has_library(bindir, "pgaudit"):
+        return {**SETTINGS, "shared_preload_libraries": "pgaudit"}
+    return SETTINGS
+
+
+def memory() -> Path | None:
+    """Return a file system in memory with room to spare: there a new database takes 20 ms, on some disks 300."""
+    shm = Path("/dev/shm")
+    roomy = os.access(shm, os.W_OK) and shutil.disk_usage(shm).free > 4 * 2**30
+    return shm if roomy else None
+
+
+def berka_folder() -> Path | None:
+    """Return where the Berka data is: $RLSGUARD_BERKA, or ../shared/data/berka beside the repository."""
+    folder = Path(os.environ.get("RLSGUARD_BERKA") or _ROOT.parent / "shared" / "data" / "berka")
+    return folder if (folder / "client.asc").is_file() else None
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """A database of one test. `conn` is its superuser's connection, in autocommit."""
+
+    server: Server
+    name: str
+    conn: psycopg.Connection[Any]
+
+    @property
+    def major(self) -> int:
+        return self.server.major
+
+    def dsn(self, user: str = SUPERUSER) -> str:
+        return self.server.dsn(self.name, user)
+
+    def connect(self, user: str = SUPERUSER, *, autocommit: bool = True, **kwargs: Any) -> psycopg.Connection[Any]:
+        """Open another connection, as *user*; what the test leaves open is cut off with the database."""
+        return psycopg.connect(self.dsn(user), autocommit=autocommit, **kwargs)
+
+    def execute(self, query: Any, params: Any = None) -> list[tuple[Any, ...]]:
+        """Run *query* as the superuser and return its rows, or nothing where it has none."""
+        cursor = self.conn.execute(query, params)
+        return cursor.fetchall() if cursor.description else []
+
+
+@dataclass(frozen=True, slots=True)
+class Postgres:
+    """A running test server that hands out databases."""
+
+    server: Server
+    _admin: psycopg.Connection[Any]
+    _templates: dict[str, str] = field(default_factory=dict)
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    @property
+    def major(self) -> int:
+        return self.server.major
+
+    def template(self, name: str, build: Callable[[psycopg.Connection[Any]], None]) -> str:
+        """Return the template database *name*; *build* fills it when it is first asked for.
+
+        *build* must not create roles: they belong to the server and would outlive the test.
+        """
+        if name not in self._templates:
+            janitor = self._janitor(f"template_{next(self._numbers)}", as_template=True)
+            before = self._roles()
+            janitor.init()
+            with psycopg.connect(self.server.dsn(janitor.dbname), autocommit=True) as conn:
+                build(conn)
+            if made := self._roles() - before:
+                raise ValueError(f"template {name} creates roles: {sorted(made)}; do that in each test's database")
+            self._templates[name] = janitor.dbname
+        return self._templates[name]
+
+    @contextmanager
+    def database(self, template: str | None = None) -> Iterator[Database]:
+        """Create a database, empty or cloned, and drop it afterwards with every role made in the meantime."""
+        roles = self._roles()
+        janitor = self._janitor(f"test_{next(self._numbers)}", template_dbname=template)
+        try:
+            janitor.init()
+            with psycopg.connect(self.server.dsn(janitor.dbname), autocommit=True) as conn:
+                yield Database(self.server, janitor.dbname, conn)
+        finally:
+            self._roll_back_prepared(janitor.dbname)
+            janitor.drop()
+            self._drop_roles(self._roles() - roles)
+            self._reset_system_settings()
+
+    def _janitor(self, dbname: str, **kwargs: Any) -> DatabaseJanitor:
+        host = str(self.server.sockets)
+        return DatabaseJanitor(user=SUPERUSER, host=host, port=self.server.port, dbname=dbname, **kwargs)
+
+    def _roles(self) -> set[str]:
+        return {name for (name,) in self._admin.execute("SELECT rolname FROM pg_roles")}
+
+    def _drop_roles(self, roles: set[str]) -> None:
+        if roles:
+            names = sql.SQL(", ").join(map(sql.Identifier, sorted(roles)))
+            self._admin.execute(sql.SQL("DROP OWNED BY {}").format(names))
+            self._admin.execute(sql.SQL("DROP ROLE {}").format(names))
+
+    def _roll_back_prepared(self, dbname: str) -> None:
+        """A transaction that a failed test left prepared would keep its database from being dropped."""
+        left = self._admin.execute("SELECT gid FROM pg_prepared_xacts WHERE database = %s", (dbname,)).fetchall()
+        if left:
+            with psycopg.connect(self.server.dsn(dbname), autocommit=True) as conn:
+                for (gid,) in left:
+                    conn.execute(sql.SQL("ROLLBACK PREPARED {}").format(sql.Literal(gid)))
+
+    def _reset_system_settings(self) -> None:
+        changed = "SELECT EXISTS (SELECT FROM pg_file_settings WHERE sourcefile LIKE '%/postgresql.auto.conf')"
+        if self._admin.execute(changed).fetchone() == (True,):
+            self._admin.execute("ALTER SYSTEM RESET ALL")
+            self._admin.execute("SELECT pg_reload_conf()")
+
+
+@contextmanager
+def run(bindir: Path) -> Iterator[Postgres]:
+    """Run a test server of the installation at *bindir*."""
+    with (
+        start(bindir, settings=settings(bindir), data_in=memory()) as started,
+        psycopg.connect(started.dsn(), autocommit=True) as admin,
+    ):
+        yield Postgres(started, admin)
