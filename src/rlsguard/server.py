@@ -113,6 +113,9 @@ def start(
     Raises:
         RlsguardError: it does not start; the message ends with the server's own words.
     """
+    version = _version(bindir)
+    if version is None:
+        raise RlsguardError(f"there is no PostgreSQL server in {bindir}")
     account = _account()
     base = Path(tempfile.mkdtemp(prefix="rlsguard-", dir=_scratch_parent(account)))
     data = base
@@ -123,9 +126,6 @@ def start(
             data = Path(tempfile.mkdtemp(prefix="rlsguard-", dir=data_in or base))
             _give(base, account)
             bindir = _runnable(bindir, base, account)
-            version = _version(bindir)
-            if version is None:
-                raise RlsguardError(f"there is no PostgreSQL server in {bindir}")
             _give(data, account)
             _initdb(bindir, base, data, account, _SETTINGS | dict(settings or {}))
             process, port = _launch(bindir, base, data, account)
