@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from berka import bank_db, berka_db  # noqa: F401 (fixtures)
 from servers import SUPPORTED, Database, Postgres, berka_folder, has_library, present, run
 
 _OUTCOMES = {"passed": "passed", "failed": "failed", "error": "errors", "skipped": "skipped", "xfailed": "xfailed"}
