@@ -1,0 +1,3 @@
+SELECT inhrelid, inhparent
+FROM pg_inherits
+ORDER BY inhrelid, inhseqno

@@ -1,0 +1,2 @@
+SELECT DISTINCT srrelid
+FROM pg_subscription_rel
