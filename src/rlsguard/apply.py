@@ -17,7 +17,7 @@ from rlsguard.names import QualifiedName
 from rlsguard.plan.model import Notice, Unit
 from rlsguard.problems import RlsguardError, did_you_mean
 from rlsguard.sqlfiles import read
-from rlsguard.undo import remove_audit, remove_protection, remove_view
+from rlsguard.undo import drop_stale, remove_audit, remove_protection, remove_view
 
 Action = Literal["create", "replace", "remove", "forget"]
 
@@ -204,6 +204,10 @@ def _execute(conn: psycopg.Connection[Any], delta: Delta) -> None:
         conn.execute(render.statements(unit))
         if unit.unit == "roles":
             enter_owner(conn)
+        before = delta.installed.manifest.get(unit.unit)
+        if before is not None:
+            for drop in drop_stale(before.detail, unit.detail):
+                conn.execute(drop)
     for statement in _removals(delta.remove):
         conn.execute(statement)
     if delta.make:

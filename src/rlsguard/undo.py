@@ -21,6 +21,15 @@ def remove_protection(detail: Mapping[str, Any]) -> Iterator[sql.Composed]:
         yield sql.SQL("ALTER TABLE {} NO FORCE ROW LEVEL SECURITY").format(table)
 
 
+def drop_stale(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[sql.Composed]:
+    """Yield the drops of policies and triggers that a table had under *before* and no longer has under *after*."""
+    for kind, names in (("POLICY", "policies"), ("TRIGGER", "triggers")):
+        for name in before.get(names, ()):
+            if name not in after.get(names, ()):
+                drop = sql.SQL("DROP {} IF EXISTS {} ON {}")
+                yield drop.format(sql.SQL(kind), Name(name), Name(after["schema"], after["table"]))
+
+
 def remove_audit(detail: Mapping[str, Any]) -> Iterator[sql.Composed]:
     """Yield the statements that take the audit triggers off a table."""
     table = Name(detail["schema"], detail["table"])
