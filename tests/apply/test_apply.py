@@ -145,7 +145,8 @@ def test_a_renamed_table_is_followed_and_a_recreated_one_guarded_anew(bank):
     assert changes(apply(bank, BANK_MAP.replace("bank.trans", "bank.payment"))) == []
     with bank.connect() as conn:
         conn.execute(
-            "CREATE TABLE bank.copy AS TABLE bank.payment; DROP TABLE bank.payment; ALTER TABLE bank.copy RENAME TO trans"
+            "CREATE TABLE bank.copy AS TABLE bank.payment; DROP TABLE bank.payment; "
+            "ALTER TABLE bank.copy RENAME TO trans"
         )
         conn.execute("ALTER TABLE bank.trans ALTER account_id SET NOT NULL; GRANT SELECT ON bank.trans TO campaign_app")
     apply(bank, BANK_MAP)

@@ -159,7 +159,8 @@ def test_partitions_and_children_are_audited_however_they_are_written(db):
         conn.execute(BANK)
         conn.execute(
             "DROP TABLE bank.trans; "
-            "CREATE TABLE bank.trans (trans_id int NOT NULL, account_id int NOT NULL, amount numeric) PARTITION BY RANGE (trans_id); "
+            "CREATE TABLE bank.trans (trans_id int NOT NULL, account_id int NOT NULL, amount numeric) "
+            "PARTITION BY RANGE (trans_id); "
             "CREATE TABLE bank.trans_low PARTITION OF bank.trans FOR VALUES FROM (0) TO (100); "
             "CREATE TABLE bank.vip_client () INHERITS (bank.client)"
         )

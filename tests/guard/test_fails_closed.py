@@ -262,7 +262,7 @@ def test_paths_in_a_circle_are_refused(bank):
         HEAD
         + """
 tables:
-  bank.account: {holds: [financial], when_unknown: show, subject: {client: [account_id = bank.disp.account_id, client_id]}}
+  bank.account: {holds: [financial], subject: {client: [account_id = bank.disp.account_id, client_id]}}
   bank.disp: {holds: [personal], subject: {client: [account_id = bank.account.account_id, account_id]}}
 """
     )

@@ -201,7 +201,8 @@ def test_batches_in_any_order_do_not_deadlock(bank):
                 for _ in range(5):
                     size = len(order)
                     conn.execute(
-                        "SELECT rlsguard.record_batch('opt_out', 'client', %s, %s, %s, %s, %s::jsonb[], %s::timestamptz[])",
+                        "SELECT rlsguard.record_batch("
+                        "'opt_out', 'client', %s, %s, %s, %s, %s::jsonb[], %s::timestamptz[])",
                         [order, ["marketing"] * size, ["a"] * size, [None] * size, ["{}"] * size, [None] * size],
                     )
         except BaseException as error:
