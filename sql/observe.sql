@@ -2,7 +2,13 @@
 -- Read with search_path = pg_catalog, so that all names come out qualified.
 WITH definition (object, definition) AS (
     SELECT 'role ' || rolname,
-           concat_ws(' ', rolcanlogin, rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication)
+           concat_ws(' ', rolcanlogin, rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication,
+               -- who can become the guard's owner, but for the role that looks
+               (SELECT string_agg(m.member::regrole::text, ',' ORDER BY m.member)
+                FROM pg_auth_members AS m
+                WHERE rolname = 'rlsguard_owner' AND m.roleid = pg_roles.oid AND m.member <> current_user::regrole
+                  AND (coalesce(to_jsonb(m) ->> 'set_option', 'true') = 'true'
+                       OR coalesce(to_jsonb(m) ->> 'inherit_option', 'true') = 'true')))
     FROM pg_roles
     WHERE rolname IN ('rlsguard_owner', 'rlsguard_recorder', 'rlsguard_auditor')
 

@@ -119,7 +119,7 @@ BEGIN
         event.recorded_at := clock_timestamp();
         event.requested_at := coalesce(requested[line], event.recorded_at);
         event.actor := actors[line];
-        event.recorded_by := session_user;
+        event.recorded_by := session_user::text;
         event.recorded_as := CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role') END;
         event.client_address := inet_client_addr();
         event.application_name := current_setting('application_name');

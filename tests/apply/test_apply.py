@@ -267,6 +267,25 @@ def test_a_role_that_owns_the_tables_and_may_create_roles_applies_without_a_supe
     assert visible(bank, "campaign_app") == ALL
 
 
+def test_a_schema_or_role_that_somebody_else_prepared_is_not_taken_over(bank):
+    with bank.connect() as conn:
+        conn.execute("CREATE ROLE mallory LOGIN; CREATE SCHEMA rlsguard AUTHORIZATION mallory")
+    with pytest.raises(RlsguardError, match="schema rlsguard belongs to mallory, not to rlsguard_owner"):
+        apply(bank, BANK_MAP)
+    with bank.connect() as conn:
+        conn.execute("DROP SCHEMA rlsguard; CREATE ROLE rlsguard_owner LOGIN; GRANT rlsguard_owner TO mallory")
+    with pytest.raises(RlsguardError, match="rlsguard_owner has members: mallory"):
+        apply(bank, BANK_MAP)
+    with bank.connect() as conn:
+        conn.execute("REVOKE rlsguard_owner FROM mallory")
+    apply(bank, BANK_MAP)
+    assert column(bank, "SELECT rolcanlogin FROM pg_roles WHERE rolname = 'rlsguard_owner'") == [False]
+    with bank.connect() as conn:
+        conn.execute("GRANT rlsguard_owner TO mallory")
+    with pytest.raises(RlsguardError, match="rlsguard_owner has members: mallory"):
+        apply(bank, BANK_MAP)
+
+
 def test_concurrent_applies_wait_for_each_other(bank):
     failures: list[BaseException] = []
 
