@@ -83,7 +83,7 @@ class Database:
     def execute(self, query: Any, params: Any = None) -> list[tuple[Any, ...]]:
         """Run *query* as the superuser and return its rows, or nothing where it has none."""
         cursor = self.conn.execute(query, params)
-        return cursor.fetchall() if cursor.description else []
+        return cursor.fetchall() if cursor.description is not None else []
 
 
 @dataclass(frozen=True, slots=True)

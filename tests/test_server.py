@@ -158,8 +158,8 @@ def test_roles_of_a_test_are_gone_after_it(server: Postgres) -> None:
         second.execute("INSERT INTO t DEFAULT VALUES")
         second.execute("PREPARE TRANSACTION 'left behind'")
     with server.database() as db:
-        assert db.execute("SELECT FROM pg_roles WHERE rolname LIKE 'Odd%'") == []
-        assert db.execute("SELECT FROM pg_file_settings WHERE name = 'work_mem'") == []
+        assert db.execute("SELECT rolname FROM pg_roles WHERE rolname LIKE 'Odd%'") == []
+        assert db.execute("SELECT setting FROM pg_file_settings WHERE name = 'work_mem'") == []
 
 
 def test_template_is_built_once_and_makes_no_roles(server: Postgres) -> None:
