@@ -36,7 +36,9 @@ class Types:
         key = (oid, declared)
         if key not in self._made:
             row = self._base(oid)
-            equality = row.equality if self._has_equality(row) else None
+            # The `=` of enums does not take a domain over one, not even with itself: it is declared for anyenum.
+            comparable = self._has_equality(row) and not (row.oid != oid and row.category == "E")
+            equality = row.equality if comparable else None
             self._made[key] = Type(row.sql, declared, row.category, equality, row.compared_as or row.sql)
         return self._made[key]
 
