@@ -67,7 +67,7 @@ def test_it_scales(scale: float) -> None:
     assert {disp.client_id for disp in bank.disp} == {client.client_id for client in bank.client}
 
 
-@pytest.mark.parametrize("scale", [0, -1, float("nan")])
+@pytest.mark.parametrize("scale", [0, -1, float("nan"), float("inf")])
 def test_a_scale_that_makes_no_sense(scale: float) -> None:
     with pytest.raises(ValueError, match="above zero"):
         generate(scale)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Iterator
 from decimal import Decimal
 from random import Random
@@ -56,10 +57,10 @@ def generate(scale: float = 1.0, seed: int = SEED) -> Bank:
     all with somebody who has no account of their own.
 
     Raises:
-        ValueError: *scale* is not above zero.
+        ValueError: *scale* is not a number above zero.
     """
-    if not scale > 0:
-        raise ValueError(f"the scale must be above zero, not {scale:g}")
+    if not 0 < scale < math.inf:
+        raise ValueError(f"the scale must be a number above zero, not {scale:g}")
     random = Random(seed)
     clients = _clients(random, max(10, round(_CLIENTS * scale)))
     owners = clients[: round(len(clients) * 0.84)]
