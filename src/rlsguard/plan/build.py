@@ -107,12 +107,24 @@ def _bypass(resolver: Resolver, datamap: DataMap, catalog: Catalog) -> bool:
 def _guarded(
     entries: list[tuple[TableEntry, Table, tuple[Route, ...]]], catalog: Catalog
 ) -> list[tuple[TableEntry, Table, tuple[Route, ...]]]:
-    """Return the tables that get policies: those with a subject, and all that inherits from them."""
+    """Return the tables that get policies: those with a subject, and all that inherits from them.
+
+    What inherits follows the nearest table above it that is in the map; from several parents, all of them.
+    """
     guarded = {table.name: (entry, table, routes) for entry, table, routes in entries if entry.paths}
-    for entry, table, routes in list(guarded.values()):
-        for child in catalog.descendants(table):
-            if child.kind in "rp":
-                guarded.setdefault(child.name, (entry, child, routes))
+    mapped = frozenset(guarded)
+
+    def inherit(entry: TableEntry, table: Table, routes: tuple[Route, ...]) -> None:
+        for name in table.children:
+            child = catalog.tables[name]
+            if name in mapped or child.kind not in "rp":
+                continue
+            first, _, more = guarded.get(name, (entry, child, ()))
+            guarded[name] = (first, child, tuple(dict.fromkeys((*more, *routes))))
+            inherit(entry, child, routes)
+
+    for name in sorted(mapped):
+        inherit(*guarded[name])
     return list(guarded.values())
 
 
