@@ -63,13 +63,13 @@ def split_identifiers(text: str) -> tuple[str, ...]:
     while True:
         match = _IDENTIFIER.match(rest)
         if match is None:
-            raise ValueError(f"{text!r} is not an SQL name; quote it as SQL does, like {quote(text.strip())}")
+            raise ValueError(f"{text!r} is not an SQL name; quoted, in YAML: '{quote(text.strip())}'")
         parts.append(_unquote(match.group()))
         rest = rest[match.end() :].lstrip()
         if not rest:
             break
         if not rest.startswith("."):
-            raise ValueError(f"{text!r} is not an SQL name; quote it as SQL does, like {quote(text.strip())}")
+            raise ValueError(f"{text!r} is not an SQL name; quoted, in YAML: '{quote(text.strip())}'")
         rest = rest[1:].lstrip()
     for part in parts:
         if len(part.encode()) > MAX_IDENTIFIER_BYTES:
