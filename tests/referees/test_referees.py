@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pglast
 import pytest
-from guarding import BANK, BANK_MAP, load
-from servers import has_library
 
+from guarding import BANK, BANK_MAP, load
 from rlsguard import apply as applying
+from servers import has_library
 
 AUDITED = BANK_MAP.replace("{holds", "{audit: {redact: []}, holds").replace("audit: {redact: []}", "audit: true")
 
