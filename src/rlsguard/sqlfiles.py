@@ -1,14 +1,12 @@
-"""The SQL that ships with rlsguard: found in the wheel, and in a checkout."""
+"""The SQL that ships with rlsguard."""
 
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 
-_INSTALLED = Path(__file__).parent / "sql"
-_CHECKOUT = Path(__file__).parents[2] / "sql"
+from rlsguard.shipped import folder
 
-FOLDER = _INSTALLED if _INSTALLED.is_dir() else _CHECKOUT
+FOLDER = folder("sql")
 
 
 @cache
