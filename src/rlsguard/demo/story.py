@@ -203,14 +203,19 @@ def _history(desk: psycopg.Connection[Any], person: Person, console: Console) ->
 
 
 def _report(outcome: Outcome, console: Console) -> None:
-    table = Table("path", "role", "table", box=None, padding=(0, 2, 0, 0))
-    for heading in ("rows", "theirs", "opted out", "leaked", "opted in"):
-        table.add_column(heading, justify="right")
-    table.add_column("")
+    # Narrow enough for 80 columns.
+    table = Table("path", box=None, padding=(0, 1, 0, 0))
+    for heading in ("role", "table"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("before", "theirs", "during", "leaked", "after"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    if not outcome.right:
+        table.add_column("", no_wrap=True)
     for tried in outcome.tried:
         way = tried.way
         counts = (tried.before, tried.before & tried.theirs, tried.during, tried.during & tried.theirs, tried.after)
-        table.add_row(way.name, way.role, way.table, *map(str, map(len, counts)), "" if tried.right else "WRONG")
+        cells = [way.name, way.role, way.table, *map(str, map(len, counts))]
+        table.add_row(*cells, *([] if tried.right else ["WRONG"]))
     console.print(table)
     console.print()
     if not outcome.right:

@@ -103,21 +103,21 @@ def ways(server: Server, person: Person, stack: ExitStack) -> Iterator[Way]:
             "SELECT t.trans_id FROM bank.client JOIN bank.disp USING (client_id)"
             " JOIN bank.account USING (account_id) JOIN bank.trans AS t USING (account_id)"
         ),
-        "view with security_invoker": sql.SQL("SELECT trans_id FROM bank.trans_of_invoker"),
-        "view with its owner's rights": sql.SQL("SELECT trans_id FROM bank.trans_of_owner"),
-        "SECURITY DEFINER function": sql.SQL("SELECT * FROM bank.all_trans()"),
+        "security_invoker view": sql.SQL("SELECT trans_id FROM bank.trans_of_invoker"),
+        "view, owner's rights": sql.SQL("SELECT trans_id FROM bank.trans_of_owner"),
+        "definer's function": sql.SQL("SELECT * FROM bank.all_trans()"),
     }
     opened = stay("campaign_app")
     yield Way("connection opened before", "campaign_app", "trans", partial(_keys, opened, _TRANS))
     for name, query in through.items():
         yield Way(name, "campaign_app", "trans", partial(_keys, opened, query))
-    yield Way("statement prepared before", "campaign_app", "trans", partial(_prepared, stay("campaign_app")))
+    yield Way("prepared before", "campaign_app", "trans", partial(_prepared, stay("campaign_app")))
     yield Way("server-side cursor", "campaign_app", "trans", partial(_cursor, opened))
     yield Way("COPY TO", "campaign_app", "trans", partial(_copy, opened))
     if (server.bindir / "psql").exists():
         yield Way(r"psql, \copy", "campaign_app", "trans", partial(_psql, server, "campaign_app"))
     yield Way("pooled connection", "app_pool", "trans", partial(_pooled, stay("app_pool")))
-    yield Way("role the map does not name", "newcomer", "trans", partial(_anew, server, "newcomer", _TRANS))
+    yield Way("role not in the map", "newcomer", "trans", partial(_anew, server, "newcomer", _TRANS))
 
 
 def _connect(server: Server, role: str) -> psycopg.Connection[Any]:

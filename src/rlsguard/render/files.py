@@ -23,6 +23,9 @@ from rlsguard.render.manifest import manifest_statements
 from rlsguard.render.sql import statements
 from rlsguard.sqlfiles import read
 
+# Names that `_slug` makes, and no other: nobody's path gets in here.
+_INCLUDE = re.compile(r"^\\ir '(\d{3}_[a-z0-9_.]+\.sql)'\n", re.MULTILINE)
+
 
 def files(plan: Plan) -> Mapping[str, str]:
     """Return the plan as files, name to text, in the order of their running and the same from run to run.
@@ -39,6 +42,16 @@ def files(plan: Plan) -> Mapping[str, str]:
     included = "".join(f"\\ir '{name}'\n" for name in order[1:])
     run = read("each/run.sql").replace("-- FILES\n", included)
     return {"apply.sql": run, **{name: "\n".join(grouped[name]) for name in order}}
+
+
+def as_one_file(files: Mapping[str, str]) -> str:
+    """Return the same as one script, in which every file is preceded by its name."""
+    return _INCLUDE.sub(lambda include: f"-- {include[1]}\n{files[include[1]]}\n", files["apply.sql"])
+
+
+def stale_files(before: str, files: Mapping[str, str]) -> list[str]:
+    """Return the files that an earlier `apply.sql` ran and that are not among *files*."""
+    return [name for name in _INCLUDE.findall(before) if name not in files]
 
 
 def _file_of(unit: Unit) -> str:

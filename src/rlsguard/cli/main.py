@@ -1,0 +1,79 @@
+"""The command group, and what becomes of errors: one message, exit code 2."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import click
+
+from rlsguard import __version__
+from rlsguard.cli.apply import apply
+from rlsguard.cli.demo import demo
+from rlsguard.cli.generate import generate
+from rlsguard.cli.history import history, status
+from rlsguard.cli.opt_out import opt_in, opt_out
+from rlsguard.cli.output import safe
+from rlsguard.cli.uninstall import uninstall
+from rlsguard.cli.validate import validate
+from rlsguard.problems import MapError, RlsguardError
+
+
+class _Failure(click.ClickException):
+    """An error on its way to standard error, without a traceback."""
+
+    exit_code = 2
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__("\n".join(safe(line) for line in str(error).splitlines()))
+        self.bare = isinstance(error, MapError)
+
+    def show(self, file: Any = None) -> None:
+        # Problems of a map begin with file:line:column, so that editors jump there.
+        click.echo(self.message if self.bare else f"rlsguard: {self.message}", err=True)
+
+
+class _Commands(click.Group):
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except RlsguardError as error:
+            raise _Failure(error) from error
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)  # in the order of their use, not of the alphabet
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def rlsguard() -> None:
+    """Opt-outs that PostgreSQL itself enforces.
+
+    A data map (YAML) says which tables hold data about people and which role reads for which purpose. `apply` makes
+    the database hide the rows of whoever opted out, for every client.
+
+    Exit codes: 0 all well, 1 something was found, 2 error (nothing was changed).
+    """
+
+
+for _command in (validate, generate, apply, opt_out, opt_in, status, history, demo, uninstall):
+    rlsguard.add_command(_command)
+
+
+def main() -> None:
+    """Run the command line; ends the process."""
+    try:
+        rlsguard(prog_name="rlsguard", standalone_mode=False)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("rlsguard: interrupted", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        # Whoever read our output (head, a pager) has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)

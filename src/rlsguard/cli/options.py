@@ -1,0 +1,71 @@
+"""Options that commands share."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import psycopg
+
+from rlsguard import connection
+from rlsguard.names import QualifiedName, split_identifiers
+
+map_argument = click.argument("map_path", metavar="MAP", type=click.Path(path_type=Path))
+
+dsn_option = click.option(
+    "--dsn",
+    default="",
+    metavar="DSN",
+    help="libpq connection string or URI; what it leaves out comes from PGHOST, PGSERVICE, ~/.pgpass and the like.",
+)
+
+format_option = click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How to print the answer.",
+)
+
+lock_timeout_option = click.option(
+    "--lock-timeout",
+    type=click.FloatRange(min=0.001),
+    default=5.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait for each lock.",
+)
+
+dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing, lock nothing.")
+
+
+def table_name(value: str) -> QualifiedName:
+    """Read schema.table as SQL spells it."""
+    try:
+        schema, table = split_identifiers(value)
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is not schema.table") from None
+    return QualifiedName(schema, table)
+
+
+@contextmanager
+def connected(dsn: str) -> Iterator[psycopg.Connection[Any]]:
+    """Connect; on a terminal, ask for a password that is missing."""
+    ask = (lambda: click.prompt("Password", hide_input=True, err=True)) if sys.stdin.isatty() else None
+    conn = connection.connect(dsn, ask)
+    try:
+        yield conn
+    finally:
+        conn.close()
+
+
+def where(conn: psycopg.Connection[Any]) -> str:
+    """Return which database this is, and as whom, for a person to make sure."""
+    info = conn.info
+    place = "over a socket" if info.host.startswith("/") else f"on {info.host}:{info.port}"
+    return f"database {info.dbname} {place}, PostgreSQL {info.parameter_status('server_version')}, as {info.user}"

@@ -1,0 +1,52 @@
+"""Printing: plain text for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import fields, is_dataclass
+from datetime import date, datetime
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+
+def safe(text: str) -> str:
+    """Return *text* with what a terminal could obey made visible: it may come from anybody's data."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def say(text: str = "") -> None:
+    """Print one line for people."""
+    click.echo(safe(text))
+
+
+def print_json(value: Any) -> None:
+    """Print *value* as JSON: dataclasses as objects, bytes in hex, times in ISO 8601."""
+    click.echo(json.dumps(_plain(value), indent=2, ensure_ascii=False))
+
+
+def print_table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    """Print aligned columns; never cut off where a program reads."""
+    table = Table(*headings, box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for row in rows:
+        table.add_row(*map(safe, row))
+    # Without a terminal there is no width to keep to.
+    console = Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 10_000)
+    console.print(table, soft_wrap=False)
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, (datetime, date)):
+        return value.isoformat()
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)

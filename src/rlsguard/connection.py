@@ -1,0 +1,49 @@
+"""Connections: libpq's settings and environment, with an error that a person can act on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from rlsguard.problems import RlsguardError
+
+OLDEST = 15
+
+
+def connect(dsn: str, ask_password: Callable[[], str] | None = None) -> psycopg.Connection[Any]:
+    """Open a connection in autocommit mode.
+
+    Args:
+        dsn: a libpq connection string or URI; what it leaves out comes from PGHOST and the like, service and
+            password files (https://www.postgresql.org/docs/current/libpq-envars.html).
+        ask_password: called once, if the server wants a password and none was given.
+
+    Raises:
+        RlsguardError: the string is none, the server cannot be reached or refuses, or it is too old.
+    """
+    try:
+        # A broken string is not repeated: it may hold a password.
+        conninfo_to_dict(dsn)
+    except psycopg.Error:
+        raise RlsguardError(
+            "the DSN is no connection string; write it like 'host=db1 dbname=bank user=dba', 'service=bank'"
+            " or 'postgresql://dba@db1/bank'"
+        ) from None
+    conn = _open(dsn, ask_password)
+    if conn.info.server_version < OLDEST * 10_000:
+        version = conn.info.parameter_status("server_version")
+        conn.close()
+        raise RlsguardError(f"the server is PostgreSQL {version}; rlsguard needs {OLDEST} or newer")
+    return conn
+
+
+def _open(dsn: str, ask_password: Callable[[], str] | None, password: str | None = None) -> psycopg.Connection[Any]:
+    try:
+        return psycopg.connect(dsn, autocommit=True, fallback_application_name="rlsguard", password=password)
+    except psycopg.OperationalError as error:
+        if ask_password is None or error.pgconn is None or not error.pgconn.needs_password:
+            raise RlsguardError(f"cannot connect: {str(error).strip()}") from error
+    return _open(dsn, None, password=ask_password())
