@@ -71,6 +71,13 @@ def _paths(value: Any) -> Any:
     return value
 
 
+def _version(value: Any) -> Any:
+    # Equality is not enough: True and 1.0 are equal to 1.
+    if type(value) is not int or value != 1:
+        raise refuse("this must be the number 1: no other version of the format is known")
+    return value
+
+
 def _audit(value: Any) -> Any:
     if isinstance(value, bool):
         return {} if value else None
@@ -174,7 +181,7 @@ class MapDocument(_Strict):
 
     model_config = ConfigDict(title="rlsguard data map")
 
-    version: Literal[1]
+    version: Annotated[Literal[1], BeforeValidator(_version)]
     subjects: dict[Kind, SubjectDocument] = Field(default_factory=dict)
     purposes: dict[PurposeName, PurposeDocument] = Field(default_factory=dict)
     roles: dict[RoleName, list[str]] = Field(default_factory=dict, description="Database role -> its purposes")

@@ -27,7 +27,13 @@ def load(path: str | Path) -> DataMap:
     problems: list[Problem] = []
     documents: list[nodes.Document] = []
     for file in _files(Path(path)):
-        document = nodes.read(_text(file), str(file))
+        try:
+            document = nodes.read(_text(file), str(file))
+        except UnicodeDecodeError as error:
+            before = error.object[: error.start].decode("utf-8-sig").split("\n")
+            place = Position(str(file), len(before), len(before[-1]) + 1)
+            problems.append(Problem(place, (), f"this is not UTF-8: byte 0x{error.object[error.start]:02X}"))
+            continue
         problems += document.problems
         if document.data is not None and not isinstance(document.data, dict):
             place = document.positions[()]
@@ -57,11 +63,9 @@ def _files(path: Path) -> list[Path]:
 
 def _text(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8-sig")
+        return file.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise RlsguardError(f"{file}: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise RlsguardError(f"{file}: not UTF-8 at byte {error.start}") from error
 
 
 def _merge(documents: list[nodes.Document], problems: list[Problem]) -> tuple[dict[str, Any], dict[Location, Position]]:

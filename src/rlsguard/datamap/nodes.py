@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -9,12 +10,16 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.reader import ReaderError
 
 from rlsguard.problems import Location, Position, Problem
 
 _STR, _NULL, _BOOL, _INT, _FLOAT, _DATE, _MERGE = (
     f"tag:yaml.org,2002:{name}" for name in ("str", "null", "bool", "int", "float", "timestamp", "merge")
 )
+
+# Neither PostgreSQL's text nor UTF-8 has these; YAML lets them in as "\\0" and "\\ud800".
+_UNUSABLE = re.compile(r"[\0\ud800-\udfff]")
 
 
 @dataclass(slots=True)
@@ -46,7 +51,15 @@ def read(text: str, file: str) -> Document:
         place = start if mark is None else Position(file, mark.line + 1, mark.column + 1)
         document.problems.append(Problem(place, (), f"this is not YAML: {_words(error)}"))
         return document
-    except (YAMLError, ValueError, RecursionError) as error:
+    except ReaderError as error:
+        before = text[: error.position].split("\n")
+        place = Position(file, len(before), len(before[-1]) + 1)
+        document.problems.append(Problem(place, (), f"this is not YAML: it has the character U+{error.character:04X}"))
+        return document
+    except RecursionError:
+        document.problems.append(Problem(start, (), "this is not a data map: it is nested too deeply"))
+        return document
+    except (YAMLError, ValueError) as error:
         document.problems.append(Problem(start, (), f"this is not YAML: {str(error).splitlines()[0]}"))
         return document
     if not nodes or _is_empty(nodes[0]):
@@ -55,14 +68,15 @@ def read(text: str, file: str) -> Document:
     if len(nodes) > 1:
         place = _place(nodes[1], file)
         document.problems.append(Problem(place, (), "one YAML document a file, please: here begins another"))
-    document.data = _Reader(document, file).value(nodes[0], ())
+    document.data = _Reader(document, file, text).value(nodes[0], ())
     return document
 
 
 class _Reader:
-    def __init__(self, document: Document, file: str) -> None:
+    def __init__(self, document: Document, file: str, text: str) -> None:
         self.document = document
         self.file = file
+        self.text = text
         self.seen: set[int] = set()
 
     def problem(self, node: Node, location: Location, message: str) -> None:
@@ -101,7 +115,10 @@ class _Reader:
                 continue
             if key.anchor is not None:
                 self.problem(key, location, "YAML anchors are not read: write the value out where it is needed")
-            name: str = key.value
+            name = self._text(key, location)
+            if name is None:
+                continue
+            self._untagged(key, location)
             place = _place(key, self.file)
             inner = (*location, name)
             if name in values:
@@ -114,7 +131,9 @@ class _Reader:
         return values
 
     def _scalar(self, node: ScalarNode, location: Location) -> Any:
-        text: str = node.value
+        text = self._text(node, location)
+        if text is None or not self._untagged(node, location):
+            return text
         match str(node.tag):
             case t if t == _STR:
                 return text
@@ -123,8 +142,8 @@ class _Reader:
             case t if t == _BOOL:
                 return text.lower() == "true" if text.lower() in ("true", "false") else text
             case t if t == _INT:
-                # Only version is a number; anything odd (0x10, 1_000) stays text and is told as such.
-                return int(text) if text.isdecimal() else text
+                # Only version is a number; anything odd (0x10, 1_000, a hundred digits) stays text.
+                return int(text) if text.isdecimal() and len(text) < 10 else text
             case t if t == _FLOAT:
                 try:
                     return float(text)
@@ -135,12 +154,28 @@ class _Reader:
                     return date.fromisoformat(text)
                 except ValueError:
                     return text
-        self._plain(node, location, "")
         return text
+
+    def _text(self, node: ScalarNode, location: Location) -> str | None:
+        """Return the text of *node*, or None where no database or terminal could take it."""
+        text: str = node.value
+        odd = _UNUSABLE.search(text)
+        if odd is None:
+            return text
+        self.problem(node, location, f"text cannot have the character U+{ord(odd.group()):04X}")
+        return None
 
     def _plain(self, node: Node, location: Location, expected: str) -> None:
         if str(node.tag) != expected:
-            self.problem(node, location, f"YAML tags are not read: {node.tag}")
+            self.problem(node, location, f"YAML tags are not read: {_tag(node)}")
+
+    def _untagged(self, node: ScalarNode, location: Location) -> bool:
+        """Whether *node* has no tag of its own; one that the file writes becomes a problem."""
+        # What YAML resolved by itself and what was written look the same in the node, but not in the text.
+        if not self.text.startswith("!", node.start_mark.index):
+            return True
+        self.problem(node, location, f"YAML tags are not read: {_tag(node)}")
+        return False
 
 
 def _is_empty(node: Node | None) -> bool:
@@ -151,6 +186,12 @@ def _place(node: Node, file: str) -> Position:
     return Position(file, node.start_mark.line + 1, node.start_mark.column + 1)
 
 
+def _tag(node: Node) -> str:
+    return str(node.tag).replace("tag:yaml.org,2002:", "!!")
+
+
 def _words(error: MarkedYAMLError) -> str:
+    if error.problem and error.problem.startswith("expected <block end>"):
+        return "this does not fit the lines above it; is it indented as they are?"
     parts = [part.strip() for part in (error.context, error.problem) if part]
     return ", ".join(parts) or "it cannot be read"

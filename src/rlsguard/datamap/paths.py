@@ -67,14 +67,20 @@ def subject_paths(kind: str, value: Any, location: Location) -> Iterator[Subject
 
 def _path(kind: str, value: Any, location: Location, at: Location) -> SubjectPath:
     if isinstance(value, str):
+        if _joins(value):
+            raise UnreadableError("a path ends in the column that holds the key: write [hop, column]", at)
         return SubjectPath(kind, (), _at(at, column_name, value), (*location, *at))
     if not isinstance(value, list) or not value:
         raise UnreadableError("a path is a column, or a list of hops that ends in a column", at)
     *hops, key = value
-    if not isinstance(key, str) or "=" in re.sub(r'"[^"]*"', "", key):
+    if not isinstance(key, str) or _joins(key):
         raise UnreadableError("a path ends in the column that holds the key", (*at, len(hops)))
     read = tuple(_hop(hop, location, (*at, number)) for number, hop in enumerate(hops))
     return SubjectPath(kind, read, _at((*at, len(hops)), column_name, key), (*location, *at))
+
+
+def _joins(text: str) -> bool:
+    return "=" in re.sub(r'"[^"]*"', "", text)
 
 
 def _hop(value: Any, location: Location, at: Location) -> Hop:

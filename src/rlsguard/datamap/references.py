@@ -32,10 +32,13 @@ def problems(data: dict[str, Any]) -> Iterator[tuple[Location, str]]:
                     "name at least one purpose, or leave the role out: it is then held to every opt-out",
                 )
             for number, purpose in enumerate(wanted):
-                if isinstance(purpose, str) and purpose not in purposes:
+                if not isinstance(purpose, str):
+                    continue
+                if purpose not in purposes:
                     yield ("roles", role, number), f"there is no purpose {purpose}{_near(purpose, purposes)}"
                 elif purpose in wanted[:number]:
                     yield ("roles", role, number), f"purpose {purpose} is here twice"
+    yield from _idle_exemptions(data, purposes)
     hops: dict[QualifiedName, list[QualifiedName]] = {}
     where: dict[QualifiedName, Location] = {}
     for name, entry in _mapping(data, "tables").items():
@@ -50,6 +53,19 @@ def problems(data: dict[str, Any]) -> Iterator[tuple[Location, str]]:
             if table is not None:
                 hops[table] = list(_hops(entry, table))
     yield from _circles(hops, where)
+
+
+def _idle_exemptions(data: dict[str, Any], purposes: dict[str, Any]) -> Iterator[tuple[Location, str]]:
+    """Yield the exemptions of roles that read for a purpose people can opt out of: they would never count."""
+    roles = _mapping(data, "roles")
+    for role in _mapping(data, "exempt"):
+        wanted = roles.get(role)
+        for purpose in wanted if isinstance(wanted, list) else ():
+            known = purposes.get(purpose) if isinstance(purpose, str) else None
+            if isinstance(known, dict) and known.get("opt_out", True) is True:
+                message = f"this has no effect: {role} also reads for {purpose}, and is held to its opt-outs"
+                yield ("exempt", role), message
+                break
 
 
 def _entry(location: Location, entry: dict[str, Any], subjects: dict[str, Any]) -> Iterator[tuple[Location, str]]:
@@ -89,19 +105,20 @@ def _hops(entry: dict[str, Any], start: QualifiedName) -> Iterator[QualifiedName
 def _circles(
     hops: dict[QualifiedName, list[QualifiedName]], where: dict[QualifiedName, Location]
 ) -> Iterator[tuple[Location, str]]:
-    """Yield each circle of tables whose paths lead over one another, once."""
-    told: set[frozenset[QualifiedName]] = set()
+    """Yield circles of tables whose paths lead over one another: at least one of those that share tables."""
+    done: set[QualifiedName] = set()
 
     def walk(table: QualifiedName, trail: tuple[QualifiedName, ...]) -> Iterator[tuple[Location, str]]:
         if table in trail:
             ring = trail[trail.index(table) :]
-            if frozenset(ring) not in told:
-                told.add(frozenset(ring))
-                names = " -> ".join(str(name) for name in (*ring, table))
-                yield where[ring[0]], f"the paths go in a circle: {names}"
+            names = " -> ".join(str(name) for name in (*ring, table))
+            yield where[ring[0]], f"the paths go in a circle: {names}"
+            return
+        if table in done:
             return
         for after in dict.fromkeys(hops.get(table, ())):
             yield from walk(after, (*trail, table))
+        done.add(table)
 
     for start in hops:
         yield from walk(start, ())

@@ -79,7 +79,7 @@ def _near(wrong: str, parent: tuple[int | str, ...]) -> str:
     model: type[BaseModel] = document.MapDocument
     if parent and parent[0] == "guard":
         model = document.GuardDocument
-    elif parent and parent[-1] == "audit":
+    elif len(parent) == 3 and parent[-1] == "audit":
         model = document.AuditDocument
     elif parent:
         model = _MODELS[str(parent[0])]
