@@ -42,7 +42,7 @@ def read(text: str, file: str) -> Document:
     document = Document(None)
     start = Position(file, 1, 1)
     document.positions[()] = start
-    loader = YAML(typ="rt", pure=True)
+    loader = YAML(typ="safe", pure=True)
     loader.version = (1, 2)
     try:
         nodes = list(loader.compose_all(text))
