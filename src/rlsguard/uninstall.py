@@ -130,6 +130,9 @@ def _guard(conn: psycopg.Connection[Any], keep: tuple[str, ...]) -> Iterator[sql
             yield sql.SQL("DROP {} {}").format(sql.SQL(kind), sql.SQL(", ").join(names))
     if not keep:
         yield sql.SQL("DROP SCHEMA rlsguard").format()
+    elif _fetch(conn, "SELECT FROM pg_catalog.pg_roles WHERE rolname = 'rlsguard_recorder'"):
+        # Recorders have nothing left to do here, and their role could not go while it holds a right.
+        yield sql.SQL("REVOKE ALL ON SCHEMA rlsguard FROM rlsguard_recorder").format()
 
 
 def _drop_roles(conn: psycopg.Connection[Any], removal: Removal) -> Removal:

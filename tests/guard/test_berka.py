@@ -75,7 +75,7 @@ def opt_out_by_csv(db: Database, lines: list[tuple[int, str]], file: Path) -> No
         rlsguard, ["opt-out", "client", "--from-csv", str(file), "--actor", "test", "--dsn", db.dsn()]
     )
     assert result.exit_code == 0, result.output
-    assert result.output == f"{len(lines)} ledger entries written, all in force\n"
+    assert result.output == f"{len(lines)} ledger entries written and in force\n"
 
 
 def keys_seen(db: Database, role: str, table: str) -> set[int]:

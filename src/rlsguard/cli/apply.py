@@ -21,7 +21,7 @@ from rlsguard.cli.options import (
     table_name,
     where,
 )
-from rlsguard.cli.output import print_json, say
+from rlsguard.cli.output import count, print_json, say
 from rlsguard.names import QualifiedName
 
 
@@ -79,12 +79,14 @@ def apply(
         seconds = time.monotonic() - started
     if output_format == "json":
         print_json(_answer(delta, dry_run))
-    elif not delta.changes:
+        return
+    changes = count(len(delta.changes), "change", "changes")
+    if not delta.changes:
         say("nothing to change")
     elif dry_run:
-        say(f"{len(delta.changes)} changes; none was made (--dry-run)")
+        say(f"{changes}; nothing was changed (--dry-run)")
     else:
-        say(f"{len(delta.changes)} changes made in {seconds:.2f} s")
+        say(f"{changes} made in {seconds:.2f} s")
 
 
 def _lines(delta: Delta) -> list[str]:

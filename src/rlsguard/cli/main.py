@@ -7,8 +7,10 @@ import sys
 from typing import Any
 
 import click
+import psycopg
 
 from rlsguard import __version__
+from rlsguard.apply import explain
 from rlsguard.cli.apply import apply
 from rlsguard.cli.demo import demo
 from rlsguard.cli.generate import generate
@@ -40,6 +42,12 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except RlsguardError as error:
             raise _Failure(error) from error
+        except psycopg.Error as error:  # such as a server that goes down meanwhile
+            raise _Failure(RlsguardError(explain(error))) from error
+        except BrokenPipeError:
+            # Whoever read our output (head, a pager) has seen enough: the shell's code for SIGPIPE, not click's 1.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(141)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)  # in the order of their use, not of the alphabet
@@ -64,16 +72,10 @@ for _command in (validate, generate, apply, opt_out, opt_in, status, history, de
 def main() -> None:
     """Run the command line; ends the process."""
     try:
-        rlsguard(prog_name="rlsguard", standalone_mode=False)
-    except click.exceptions.Exit as error:
-        sys.exit(error.exit_code)
+        sys.exit(rlsguard(prog_name="rlsguard", standalone_mode=False))
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
+    except click.Abort:
         click.echo("rlsguard: interrupted", err=True)
         sys.exit(130)
-    except BrokenPipeError:
-        # Whoever read our output (head, a pager) has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)

@@ -15,7 +15,7 @@ from rich.progress import Progress
 
 from rlsguard import ledger
 from rlsguard.cli.options import connected, dsn_option, format_option
-from rlsguard.cli.output import print_json, say
+from rlsguard.cli.output import count, print_json, say
 from rlsguard.ledger import Action, Entry
 
 
@@ -82,7 +82,7 @@ def _command(name: str, action: Action, help_text: str) -> click.Command:
             if output_format == "json":
                 print_json({"written": written})
             else:
-                say(f"{written} ledger entries written, all in force")
+                say(f"{count(written, 'ledger entry', 'ledger entries')} written and in force")
             return
         if key is None or not purposes or actor is None:
             missing = [("KEY", key), ("--purpose", purposes), ("--actor", actor)]

@@ -18,6 +18,11 @@ def safe(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def count(number: int, one: str, many: str) -> str:
+    """Return a number with its noun, such as `1 entry`."""
+    return f"{number:,} {one if number == 1 else many}"
+
+
 def say(text: str = "") -> None:
     """Print one line for people."""
     click.echo(safe(text))
@@ -35,7 +40,10 @@ def print_table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
         table.add_row(*map(safe, row))
     # Without a terminal there is no width to keep to.
     console = Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 10_000)
-    console.print(table, soft_wrap=False)
+    with console.capture() as captured:
+        console.print(table)
+    for line in captured.get().splitlines():
+        click.echo(line.rstrip())
 
 
 def _plain(value: Any) -> Any:

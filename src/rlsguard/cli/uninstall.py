@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from rlsguard.cli.options import connected, dry_run_option, dsn_option, format_option, lock_timeout_option, where
-from rlsguard.cli.output import print_json, say
+from rlsguard.cli.output import count, print_json, say
 from rlsguard.uninstall import Removal
 from rlsguard.uninstall import uninstall as uninstall_from
 
@@ -37,10 +37,11 @@ def uninstall(dsn: str, dry_run: bool, drop_ledger: bool, lock_timeout: float, o
     if output_format == "json":
         print_json({"dry_run": dry_run, **_answer(removal)})
         return
+    entries = count(removal.ledger_entries, "entry", "entries")
     if removal.keeps_ledger:
-        say(f"the ledger stays: {removal.ledger_entries} entries in rlsguard.opt_out_event")
+        say(f"the ledger stays: {entries} in rlsguard.opt_out_event")
     elif removal.ledger_entries:
-        say(f"the ledger goes: {removal.ledger_entries} entries")
+        say(f"the ledger goes: {entries}")
     if removal.kept_roles:
         say(f"roles that stay: {', '.join(removal.kept_roles)}")
     say("nothing was removed (--dry-run)" if dry_run else "rlsguard is removed; no opt-out is enforced any more")
