@@ -30,8 +30,7 @@ def load(path: str | Path) -> DataMap:
         try:
             document = nodes.read(_text(file), str(file))
         except UnicodeDecodeError as error:
-            before = error.object[: error.start].decode("utf-8-sig").split("\n")
-            place = Position(str(file), len(before), len(before[-1]) + 1)
+            place = nodes.after(error.object[: error.start].decode("utf-8-sig"), str(file))
             problems.append(Problem(place, (), f"this is not UTF-8: byte 0x{error.object[error.start]:02X}"))
             continue
         problems += document.problems

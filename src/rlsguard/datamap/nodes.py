@@ -21,6 +21,9 @@ _STR, _NULL, _BOOL, _INT, _FLOAT, _DATE, _MERGE = (
 # Neither PostgreSQL's text nor UTF-8 has these; YAML lets them in as "\\0" and "\\ud800".
 _UNUSABLE = re.compile(r"[\0\ud800-\udfff]")
 
+# https://yaml.org/spec/1.2.2/#54-line-break-characters
+_LINE_BREAK = re.compile(r"\r\n?|\n")
+
 
 @dataclass(slots=True)
 class Document:
@@ -52,8 +55,7 @@ def read(text: str, file: str) -> Document:
         document.problems.append(Problem(place, (), f"this is not YAML: {_words(error)}"))
         return document
     except ReaderError as error:
-        before = text[: error.position].split("\n")
-        place = Position(file, len(before), len(before[-1]) + 1)
+        place = after(text[: error.position], file)
         document.problems.append(Problem(place, (), f"this is not YAML: it has the character U+{error.character:04X}"))
         return document
     except RecursionError:
@@ -70,6 +72,12 @@ def read(text: str, file: str) -> Document:
         document.problems.append(Problem(place, (), "one YAML document a file, please: here begins another"))
     document.data = _Reader(document, file, text).value(nodes[0], ())
     return document
+
+
+def after(text: str, file: str) -> Position:
+    """Return the place in *file* that follows *text*, its beginning."""
+    lines = _LINE_BREAK.split(text)
+    return Position(file, len(lines), len(lines[-1]) + 1)
 
 
 class _Reader:
