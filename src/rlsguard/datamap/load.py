@@ -54,7 +54,10 @@ def load(path: str | Path) -> DataMap:
 def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    files = sorted(file for file in path.iterdir() if file.suffix in (".yaml", ".yml") and file.is_file())
+    try:
+        files = sorted(file for file in path.iterdir() if file.suffix in (".yaml", ".yml") and file.is_file())
+    except OSError as error:
+        raise RlsguardError(f"{path}: {error.strerror or error}") from error
     if not files:
         raise RlsguardError(f"{path}: there is no *.yaml file in this folder")
     return files
