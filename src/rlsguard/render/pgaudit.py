@@ -28,7 +28,7 @@ class _Setting:
     """One setting and why it is set so.
 
     Attributes:
-        rds: its value on RDS where that differs from `value`; None where RDS does not let it be set.
+        rds: its value on RDS; None where RDS lists no such parameter (the default is what we want).
         since: the first server_version_num whose pgaudit has it; 0 for all.
     """
 
@@ -68,7 +68,7 @@ _SETTINGS = (
         "pgaudit.log_statement",
         "on",
         "What was asked of the table is the evidence, not only that it was touched.",
-        rds="1",
+        rds=None,
     ),
     _Setting(
         "pgaudit.log_statement_once",
@@ -96,7 +96,7 @@ _SETTINGS = (
         "off",
         "On, pgaudit waits for the end of a statement to count its rows, and one that fails or a cursor left open "
         "leaves no line at all.",
-        rds="0",
+        rds=None,
     ),
     _Setting(
         "pgaudit.log_client",
@@ -269,8 +269,8 @@ def _parameter_group() -> str:
         'group=${1:?"usage: pgaudit_parameters.sh PARAMETER_GROUP"}',
         "",
         "set_parameter() {",
-        '    aws rds modify-db-parameter-group --db-parameter-group-name "$group" --parameters \\',
-        '        "[{\\"ParameterName\\": \\"$1\\", \\"ParameterValue\\": \\"$2\\", \\"ApplyMethod\\": \\"pending-reboot\\"}]"',
+        r'    parameter="{\"ParameterName\": \"$1\", \"ParameterValue\": \"$2\", \"ApplyMethod\": \"pending-reboot\"}"',
+        '    aws rds modify-db-parameter-group --db-parameter-group-name "$group" --parameters "[$parameter]"',
         "}",
     ]
     for setting in (_PRELOAD, _CLASSES, *_SETTINGS, _RETENTION):
