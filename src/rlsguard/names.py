@@ -63,18 +63,28 @@ def split_identifiers(text: str) -> tuple[str, ...]:
     while True:
         match = _IDENTIFIER.match(rest)
         if match is None:
-            raise ValueError(f"{text!r} is not an SQL name; quoted, in YAML: '{quote(text.strip())}'")
+            raise ValueError(_no_name(text))
         parts.append(_unquote(match.group()))
         rest = rest[match.end() :].lstrip()
         if not rest:
             break
         if not rest.startswith("."):
-            raise ValueError(f"{text!r} is not an SQL name; quoted, in YAML: '{quote(text.strip())}'")
+            raise ValueError(_no_name(text))
         rest = rest[1:].lstrip()
     for part in parts:
         if len(part.encode()) > MAX_IDENTIFIER_BYTES:
             raise ValueError(f"{part!r} is longer than {MAX_IDENTIFIER_BYTES} bytes")
     return tuple(parts)
+
+
+def _no_name(text: str) -> str:
+    """Return what to say of a text that is no dotted name, with the quoted form that was most likely meant."""
+    message = f"{text!r} is not an SQL name"
+    parts = [part.strip() for part in text.split(".")]
+    if any(c in text for c in '"=\0') or not all(parts):
+        return message
+    meant = ".".join(map(quote, parts)).replace("'", "''")
+    return f"{message}; quoted, in YAML: '{meant}'"
 
 
 def _unquote(token: str) -> str:

@@ -265,3 +265,14 @@ def test_every_command_explains_itself_with_an_example(command: Any) -> None:
     result = CliRunner().invoke(rlsguard, [command.name, "--help"])
     assert result.exit_code == 0
     assert f"Example: rlsguard {command.name}" in result.output
+
+
+def test_pgaudit_is_printed_or_written(map_file: Path, tmp_path: Path) -> None:
+    printed = CliRunner().invoke(rlsguard, ["pgaudit", str(map_file)])
+    assert printed.exit_code == 0
+    assert printed.stdout.startswith("# pgaudit.conf\n")
+    folder = tmp_path / "pgaudit"
+    written = CliRunner().invoke(rlsguard, ["pgaudit", str(map_file), "--target", "alter-system", "-o", str(folder)])
+    assert written.exit_code == 0
+    assert {Path(line) for line in written.stdout.splitlines()} == set(folder.iterdir())
+    assert "('bank.trans', NULL)" in (folder / "pgaudit.sql").read_text()

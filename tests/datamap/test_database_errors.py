@@ -168,7 +168,7 @@ CASES = {
     ),
     "an unknown key after a hop": (
         personal("bank.trans", "[account_id = bank.disp.account_id, clientid]"),
-        ["16:45: tables.bank.trans.subject.client: table bank.disp has no column clientid; did you mean client_id?"],
+        ["16:89: tables.bank.trans.subject.client.1: table bank.disp has no column clientid; did you mean client_id?"],
     ),
     "a second hop from the wrong table": (
         personal("bank.trans", "[account_id = bank.disp.account_id, trans_id = bank.client.client_id, client_id]"),

@@ -17,6 +17,7 @@ from rlsguard.cli.generate import generate
 from rlsguard.cli.history import history, status
 from rlsguard.cli.opt_out import opt_in, opt_out
 from rlsguard.cli.output import safe
+from rlsguard.cli.pgaudit import pgaudit
 from rlsguard.cli.uninstall import uninstall
 from rlsguard.cli.validate import validate
 from rlsguard.problems import MapError, RlsguardError
@@ -65,7 +66,7 @@ def rlsguard() -> None:
     """
 
 
-for _command in (validate, generate, apply, opt_out, opt_in, status, history, demo, uninstall):
+for _command in (validate, generate, apply, opt_out, opt_in, status, history, pgaudit, demo, uninstall):
     rlsguard.add_command(_command)
 
 

@@ -87,7 +87,8 @@ class Resolver:
             steps.append(Step(there.name, joins))
             loose = loose or _may_lead_nowhere(here, there, joins)
             here = there
-        key = self.column(here, path.key, path.location)
+        at_key = (*path.location, len(path.hops)) if path.hops else path.location
+        key = self.column(here, path.key, at_key)
         subject = self.subject_key(path.kind)
         if key is None or subject is None:
             return None
@@ -95,7 +96,7 @@ class Resolver:
             key,
             subject[1],
             f"{here.name}.{quote(key.name)} and {subject[0].name}.{quote(subject[1].name)}",
-            path.location,
+            at_key,
         )
         if not key.not_null:
             loose = loose or f"{here.name}.{quote(key.name)} can be NULL"
