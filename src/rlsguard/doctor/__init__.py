@@ -10,7 +10,7 @@ import psycopg
 from rlsguard import catalog
 from rlsguard.apply import explain
 from rlsguard.datamap.model import DataMap
-from rlsguard.doctor import version
+from rlsguard.doctor import audit, exempt, guard, people, planner, rights, settings, version
 from rlsguard.doctor.model import Finding, Severity
 from rlsguard.doctor.scene import Scene
 from rlsguard.problems import RlsguardError
@@ -18,7 +18,22 @@ from rlsguard.sqlfiles import read
 
 __all__ = ["Finding", "Severity", "diagnose"]
 
-_CHECKS: tuple[tuple[str, Callable[[Scene], Iterator[Finding]]], ...] = (("server-version", version.check),)
+_CHECKS: tuple[tuple[str, Callable[[Scene], Iterator[Finding]]], ...] = (
+    ("server-version", version.check),
+    ("rights", rights.check),
+    ("guard", guard.check),
+    ("pgaudit", audit.check),
+    ("settings", settings.check),
+    ("superusers", people.above),
+    ("table-owners", people.owners),
+    ("copy-from", people.loaders),
+    ("truncate", people.emptiers),
+    ("exemptions", exempt.exemptions),
+    ("dropped-roles", exempt.dropped),
+    ("statistics", planner.statistics),
+    ("work-mem", planner.memory),
+    ("index", planner.indexes),
+)
 
 # A look at a big table must not become a load of its own.
 _SECONDS_A_STATEMENT = 15
@@ -63,7 +78,11 @@ def _examine(scene: Scene, name: str, check: Callable[[Scene], Iterator[Finding]
             raise
         found.append(
             Finding(
-                name, "note", "", f"could not look: {explain(error)}.", "Ask again as a role that may, such as the DBA."
+                name,
+                "note",
+                "",
+                f"could not look: {explain(error)}.",
+                "Ask again as a superuser or a member of rlsguard_auditor.",
             )
         )
     return found

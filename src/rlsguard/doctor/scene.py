@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import psycopg
@@ -18,7 +19,7 @@ OWNER = "rlsguard_owner"
 _OURS = re.compile(r"!+rlsguard")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Scene:
     """One database at one moment, inside the transaction of the examination."""
 
@@ -26,7 +27,17 @@ class Scene:
     catalog: Catalog
     datamap: DataMap | None
 
-    @property
+    @cached_property
+    def here(self) -> Any:
+        """The row of `sql/doctor/here.sql`."""
+        return self.rows("here")[0]
+
+    @cached_property
+    def role_settings(self) -> list[Any]:
+        """The rows of `sql/doctor/role_settings.sql`."""
+        return self.rows("role_settings")
+
+    @cached_property
     def tables(self) -> tuple[Table, ...]:
         """The tables that are protected, or will be once the map is applied, by name."""
         found = {table.oid: table for table in self.catalog.tables.values() if _is_protected(table)}

@@ -1,0 +1,97 @@
+"""What makes guarded queries slow: missing statistics, a list that outgrows its memory, missing indexes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rlsguard.catalog.model import Table
+from rlsguard.doctor.memory import cliffs
+from rlsguard.doctor.model import Finding
+from rlsguard.doctor.scene import Scene
+from rlsguard.names import quote
+from rlsguard.plan.model import guard
+
+_STALE_ROWS = 1000
+
+
+def statistics(scene: Scene) -> Iterator[Finding]:
+    """Look whether the planner knows the guard's tables."""
+    if not scene.here.installed:
+        return
+    wrong = [finding for state in scene.rows("states") for finding in _of_state(state)]
+    for row in scene.rows("unanalysed"):
+        wrong.append(_unanalysed(str(guard(row.name))))
+    yield from wrong or (Finding("statistics", "ok", "", "the planner knows the guard's tables.", ""),)
+
+
+def _of_state(state: Any) -> Iterator[Finding]:
+    name = str(guard(state.name))
+    if state.analysed_rows < 0:
+        yield _unanalysed(name)
+    elif state.changed_rows > max(_STALE_ROWS, state.analysed_rows):
+        message = (
+            f"{name} has changed by {state.changed_rows} rows since it was analysed with {state.analysed_rows:.0f}."
+        )
+        yield Finding("statistics", "warning", name, message, f"ANALYZE {name};")
+    if not state.has_hint:
+        message = f"{name} has lost its n_distinct setting: joins of guarded tables take longer."
+        advice = f"Run rlsguard apply MAP, then ANALYZE {name};"
+        yield Finding("statistics", "warning", name, message, advice)
+    if not state.has_index:
+        message = f"{name} has no index that begins with subject_key: each row is looked up by a scan."
+        yield Finding("index", "warning", name, message, f"CREATE INDEX CONCURRENTLY ON {name} (subject_key);")
+
+
+def _unanalysed(name: str) -> Finding:
+    message = f"{name} was never analysed: point look-ups cost many times what they could."
+    return Finding("statistics", "warning", name, message, f"ANALYZE {name};")
+
+
+def memory(scene: Scene) -> Iterator[Finding]:
+    """Compare each list of opt-outs with the memory that readers may hash it in."""
+    if not scene.here.installed:
+        return
+    states = scene.rows("states")
+    (server,) = scene.rows("settings")
+    wrong = list(cliffs(states, server, scene.role_settings, _readers(scene)))
+    yield from wrong or (Finding("work-mem", "ok", "work_mem", "every list of opt-outs fits into hash memory.", ""),)
+
+
+def _readers(scene: Scene) -> list[str]:
+    """Return the roles that opt-outs are meant for: those of the map that read for a purpose one can opt out of."""
+    if scene.datamap is None:
+        return []
+    purposes = scene.datamap.purposes
+    roles = scene.datamap.roles.values()
+    return [r.name for r in roles if any(p in purposes and purposes[p].opt_out for p in r.purposes)]
+
+
+def indexes(scene: Scene) -> Iterator[Finding]:
+    """Look whether each hop of a path is entered by an index."""
+    if scene.datamap is None:
+        if scene.here.installed and scene.rows("hops"):
+            yield Finding(
+                "index", "note", "", "could not look at the indexes of paths without the map.", "Name the map."
+            )
+        return
+    wrong: dict[Finding, None] = {}
+    for entry in scene.datamap.tables.values():
+        for hop in (hop for path in entry.paths for hop in path.hops):
+            table = scene.catalog.tables.get(hop.table)
+            columns = tuple(dict.fromkeys(join.there for join in hop.joins))
+            if table is not None and table.kind in "rp" and not _is_indexed(table, columns):
+                wrong[_no_index(table, columns)] = None
+    yield from wrong or (Finding("index", "ok", "", "every hop of a path is entered by an index.", ""),)
+
+
+def _is_indexed(table: Table, columns: tuple[str, ...]) -> bool:
+    return any(prefix[0] in columns for prefix in table.index_prefixes)
+
+
+def _no_index(table: Table, columns: tuple[str, ...]) -> Finding:
+    listed = ", ".join(map(quote, columns))
+    message = f"{table.name} is entered by {listed}, which no index begins with: point look-ups scan the table."
+    # A partitioned table takes no CONCURRENTLY.
+    how = "CREATE INDEX" if table.kind == "p" else "CREATE INDEX CONCURRENTLY"
+    return Finding("index", "warning", str(table.name), message, f"{how} ON {table.name} ({listed});")
