@@ -7,3 +7,4 @@ SELECT c.oid,
        pg_get_userbyid(c.relowner) AS owner
 FROM pg_class AS c
 WHERE c.oid = ANY (%s::oid[])
+ORDER BY c.oid::regclass::text

@@ -38,9 +38,6 @@ def _of_state(state: Any) -> Iterator[Finding]:
         message = f"{name} has lost its n_distinct setting: joins of guarded tables take longer."
         advice = f"Run rlsguard apply MAP, then ANALYZE {name};"
         yield Finding("statistics", "warning", name, message, advice)
-    if not state.has_index:
-        message = f"{name} has no index that begins with subject_key: each row is looked up by a scan."
-        yield Finding("index", "warning", name, message, f"CREATE INDEX CONCURRENTLY ON {name} (subject_key);")
 
 
 def _unanalysed(name: str) -> Finding:
@@ -68,21 +65,30 @@ def _readers(scene: Scene) -> list[str]:
 
 
 def indexes(scene: Scene) -> Iterator[Finding]:
-    """Look whether each hop of a path is entered by an index."""
-    if scene.datamap is None:
-        if scene.here.installed and scene.rows("hops"):
-            yield Finding(
-                "index", "note", "", "could not look at the indexes of paths without the map.", "Name the map."
-            )
-        return
-    wrong: dict[Finding, None] = {}
-    for entry in scene.datamap.tables.values():
+    """Look whether each hop of a path, and each list of opt-outs, is entered by an index."""
+    wrong = dict.fromkeys([*_states_without_index(scene), *_hops_without_index(scene)])
+    if scene.datamap is None and scene.here.installed and scene.rows("hops"):
+        yield Finding("index", "note", "", "could not look at the indexes of paths without the map.", "Name the map.")
+    elif not wrong:
+        yield Finding("index", "ok", "", "every hop of a path and every list of opt-outs is entered by an index.", "")
+    yield from wrong
+
+
+def _states_without_index(scene: Scene) -> Iterator[Finding]:
+    for state in scene.rows("states") if scene.here.installed else ():
+        if not state.has_index:
+            name = str(guard(state.name))
+            message = f"{name} has no index that begins with subject_key: each row is looked up by a scan."
+            yield Finding("index", "warning", name, message, f"CREATE INDEX CONCURRENTLY ON {name} (subject_key);")
+
+
+def _hops_without_index(scene: Scene) -> Iterator[Finding]:
+    for entry in scene.datamap.tables.values() if scene.datamap else ():
         for hop in (hop for path in entry.paths for hop in path.hops):
             table = scene.catalog.tables.get(hop.table)
             columns = tuple(dict.fromkeys(join.there for join in hop.joins))
             if table is not None and table.kind in "rp" and not _is_indexed(table, columns):
-                wrong[_no_index(table, columns)] = None
-    yield from wrong or (Finding("index", "ok", "", "every hop of a path is entered by an index.", ""),)
+                yield _no_index(table, columns)
 
 
 def _is_indexed(table: Table, columns: tuple[str, ...]) -> bool:

@@ -15,11 +15,17 @@ _CHECK = "server-version"
 
 @dataclass(frozen=True, slots=True)
 class Flaw:
-    """A published flaw; `fixed` is the first minor release without it for each major one that had it."""
+    """A published flaw.
+
+    Attributes:
+        fixed: the first minor release without it, for each major one that had it.
+        until: what helps until the upgrade, if anything does.
+    """
 
     cve: str
     what: str
     fixed: Mapping[int, int]
+    until: str = ""
 
 
 # https://www.postgresql.org/support/security/ and the records of PostgreSQL's own numbering authority.
@@ -31,7 +37,12 @@ FLAWS = (
     Flaw("CVE-2024-10976", "policies below subqueries forget a change of user", {15: 9, 16: 5, 17: 1}),
     Flaw("CVE-2024-10978", "SET ROLE can be undone to the wrong user", {15: 9, 16: 5, 17: 1}),
     Flaw("CVE-2025-8713", "planner statistics show sampled values of hidden rows", {15: 14, 16: 10, 17: 6}),
-    Flaw("CVE-2026-120154", "INSERT ... ON CONFLICT DO UPDATE reads hidden rows", {15: 20, 16: 16, 17: 12, 18: 7}),
+    Flaw(
+        "CVE-2026-120154",
+        "the WHERE of INSERT ... ON CONFLICT DO UPDATE is asked of hidden rows",
+        {15: 20, 16: 16, 17: 12, 18: 7},
+        until=" Until then, REVOKE INSERT or UPDATE on protected tables from roles that need not have both.",
+    ),
 )
 
 
@@ -80,7 +91,7 @@ def judge(number: int) -> Iterator[Finding]:
             "error",
             flaw.cve,
             f"PostgreSQL {version} has {flaw.cve}: {flaw.what}.",
-            f"Upgrade to {major}.{max(f.fixed[major] for f in open_flaws)} or a newer minor release.",
+            f"Upgrade to {major}.{max(f.fixed[major] for f in open_flaws)} or a newer minor release.{flaw.until}",
         )
     if not open_flaws:
         yield Finding(_CHECK, "ok", "", f"PostgreSQL {version} has no row security flaw known to rlsguard.", "")
