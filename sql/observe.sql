@@ -6,7 +6,7 @@ WITH definition (object, definition) AS (
                -- who can become the guard's owner, but for the role that looks
                (SELECT string_agg(m.member::regrole::text, ',' ORDER BY m.member)
                 FROM pg_auth_members AS m
-                WHERE rolname = 'rlsguard_owner' AND m.roleid = pg_roles.oid AND m.member <> current_user::regrole
+                WHERE rolname = 'rlsguard_owner' AND m.roleid = pg_roles.oid AND m.member <> quote_ident(current_user)::regrole
                   AND (coalesce(to_jsonb(m) ->> 'set_option', 'true') = 'true'
                        OR coalesce(to_jsonb(m) ->> 'inherit_option', 'true') = 'true')))
     FROM pg_roles

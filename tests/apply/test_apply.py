@@ -8,10 +8,11 @@ import threading
 
 import psycopg
 import pytest
+from psycopg.sql import SQL
 
 from guarding import ALL, BANK, BANK_MAP, HEAD, TABLES, WITHOUT_1, apply, column, load, opt_out, visible
 from rlsguard import apply as applying
-from rlsguard.names import QualifiedName
+from rlsguard.names import Name, QualifiedName
 from rlsguard.problems import RlsguardError
 from rlsguard.uninstall import uninstall
 
@@ -244,17 +245,19 @@ def test_generated_files_are_the_same_from_run_to_run_and_do_what_apply_does(ban
         assert applying.generate(conn, load(BANK_MAP)) == first
 
 
-def test_a_role_that_owns_the_tables_and_may_create_roles_applies_without_a_superuser(bank):
+@pytest.mark.parametrize("dba", ["dba", 'The "DBA"'])
+def test_a_role_that_owns_the_tables_and_may_create_roles_applies_without_a_superuser(bank, dba):
+    name = Name(dba)
     with bank.connect() as conn:
-        conn.execute("CREATE ROLE dba LOGIN CREATEROLE")
-        conn.execute(psycopg.sql.SQL("GRANT CREATE ON DATABASE {} TO dba").format(psycopg.sql.Identifier(bank.name)))
-        conn.execute("ALTER SCHEMA bank OWNER TO dba")
+        conn.execute(SQL("CREATE ROLE {} LOGIN CREATEROLE").format(name))
+        conn.execute(SQL("GRANT CREATE ON DATABASE {} TO {}").format(Name(bank.name), name))
+        conn.execute(SQL("ALTER SCHEMA bank OWNER TO {}").format(name))
         for table in ("client", "disp", "account", "trans"):
-            conn.execute(f"ALTER TABLE bank.{table} OWNER TO dba")
+            conn.execute(SQL("ALTER TABLE {} OWNER TO {}").format(Name("bank", table), name))
         # From 16 on a role names others in grants only where it may administer them; the guard needs none of that.
-    delta = apply(bank, BANK_MAP, user="dba")
+    delta = apply(bank, BANK_MAP, user=dba)
     assert delta.plan.bypass is False
-    assert changes(apply(bank, BANK_MAP, user="dba")) == []
+    assert changes(apply(bank, BANK_MAP, user=dba)) == []
     opt_out(bank, 1, "marketing")
     assert visible(bank, "campaign_app") == WITHOUT_1
     assert visible(bank, "teller_app") == ALL
@@ -262,7 +265,7 @@ def test_a_role_that_owns_the_tables_and_may_create_roles_applies_without_a_supe
         " AND (inherit_option OR set_option)" if bank.major >= 16 else ""
     )
     assert column(bank, usable) == []
-    with bank.connect("dba") as conn:
+    with bank.connect(dba) as conn:
         uninstall(conn, drop_ledger=True)
     assert visible(bank, "campaign_app") == ALL
 
