@@ -276,3 +276,13 @@ def test_pgaudit_is_printed_or_written(map_file: Path, tmp_path: Path) -> None:
     assert written.exit_code == 0
     assert {Path(line) for line in written.stdout.splitlines()} == set(folder.iterdir())
     assert "('bank.trans', NULL)" in (folder / "pgaudit.sql").read_text()
+
+
+def test_the_doctor_ends_with_1_where_something_is_wrong(applied: Run, bank: Database, map_file: Path) -> None:
+    bank.execute("GRANT TRUNCATE ON bank.trans TO campaign_app")
+    text = applied("doctor", map_file, code=1).output.splitlines()
+    assert any(line.startswith("warning truncate bank.trans: ") for line in text)
+    assert re.fullmatch(r"\d+ errors?, \d+ warnings?, \d+ notes?", text[-1])
+    findings = json.loads(applied("doctor", "--format", "json", code=1).output)
+    assert {"check", "severity", "about", "message", "advice"} == set(findings[0])
+    assert "guard" in {finding["check"] for finding in findings if finding["severity"] == "ok"}

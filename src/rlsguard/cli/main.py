@@ -13,6 +13,7 @@ from rlsguard import __version__
 from rlsguard.apply import explain
 from rlsguard.cli.apply import apply
 from rlsguard.cli.demo import demo
+from rlsguard.cli.doctor import doctor
 from rlsguard.cli.generate import generate
 from rlsguard.cli.history import history, status
 from rlsguard.cli.opt_out import opt_in, opt_out
@@ -66,7 +67,7 @@ def rlsguard() -> None:
     """
 
 
-for _command in (validate, generate, apply, opt_out, opt_in, status, history, pgaudit, demo, uninstall):
+for _command in (validate, generate, apply, opt_out, opt_in, status, history, pgaudit, doctor, demo, uninstall):
     rlsguard.add_command(_command)
 
 
