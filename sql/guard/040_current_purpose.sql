@@ -27,4 +27,28 @@ COMMENT ON VIEW rlsguard.current_purpose IS 'Purposes whose opt-outs the current
 REVOKE ALL ON rlsguard.current_purpose FROM PUBLIC;
 GRANT SELECT ON rlsguard.current_purpose TO PUBLIC;
 
+-- The same for the suppressing views. In a function (its SET keeps it from being inlined) it costs the planner of every
+-- query next to nothing, where the view's own look-ups would be planned anew for every guarded table. Runs as the reader.
+CREATE OR REPLACE FUNCTION rlsguard.current_purposes() RETURNS SETOF text
+LANGUAGE sql STABLE PARALLEL SAFE COST 1 ROWS 1
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT p.purpose FROM rlsguard.current_purpose AS p;
+END;
+COMMENT ON FUNCTION rlsguard.current_purposes() IS 'Purposes whose opt-outs the current user is held to';
+REVOKE ALL ON FUNCTION rlsguard.current_purposes() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION rlsguard.current_purposes() TO PUBLIC;
+
+-- Never runs: STRICT, and only ever given NULL. Its declared cost tells the planner that reading through all opt-outs
+-- for one person is dear, also while there are few of them, so that the person is looked up by the index.
+CREATE OR REPLACE FUNCTION rlsguard.unknown(purpose text) RETURNS boolean
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE COST 100
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT NULL::boolean;
+END;
+COMMENT ON FUNCTION rlsguard.unknown(text) IS 'NULL, at a declared cost that the planner reckons with and nobody pays';
+REVOKE ALL ON FUNCTION rlsguard.unknown(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION rlsguard.unknown(text) TO PUBLIC;
+
 RESET ROLE;

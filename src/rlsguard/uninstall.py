@@ -19,6 +19,8 @@ from rlsguard.undo import remove_audit, remove_protection
 # What the ledger needs to stay what it is: append-only, and readable by auditors.
 _LEDGER = ("opt_out_event", "refuse_change")
 _LEDGER_ROLES = ("rlsguard_owner", "rlsguard_auditor")
+# Functions stand on these views, and the other views on the functions.
+_BASE_VIEWS = ("current_purpose",)
 _ROLES = ("rlsguard_recorder", "rlsguard_auditor", "rlsguard_owner")
 
 
@@ -117,7 +119,8 @@ def _grants(conn: psycopg.Connection[Any]) -> Iterator[sql.Composed]:
 def _guard(conn: psycopg.Connection[Any], keep: tuple[str, ...]) -> Iterator[sql.Composed]:
     """Yield the drops of the guard's own objects; RESTRICT, so that what the user built on them stops it."""
     relations = [(name, kind) for name, kind in _fetch(conn, read("uninstall/relations.sql")) if name not in keep]
-    views = [Name("rlsguard", name) for name, kind in relations if kind == "v"]
+    views = [Name("rlsguard", name) for name, kind in relations if kind == "v" and name not in _BASE_VIEWS]
+    base_views = [Name("rlsguard", name) for name, kind in relations if kind == "v" and name in _BASE_VIEWS]
     tables = [Name("rlsguard", name) for name, kind in relations if kind == "r"]
     functions = [
         sql.SQL(signature) for name, signature in _fetch(conn, read("uninstall/functions.sql")) if name not in keep
@@ -125,7 +128,7 @@ def _guard(conn: psycopg.Connection[Any], keep: tuple[str, ...]) -> Iterator[sql
     triggers = [table for table in _fetch(conn, read("uninstall/triggers.sql")) if table[0] not in keep]
     for (table,) in triggers:
         yield sql.SQL("DROP TRIGGER append_only ON {}").format(Name("rlsguard", table))
-    for kind, names in (("VIEW", views), ("FUNCTION", functions), ("TABLE", tables)):
+    for kind, names in (("VIEW", views), ("FUNCTION", functions), ("VIEW", base_views), ("TABLE", tables)):
         if names:
             yield sql.SQL("DROP {} {}").format(sql.SQL(kind), sql.SQL(", ").join(names))
     if not keep:

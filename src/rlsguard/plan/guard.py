@@ -16,7 +16,10 @@ def _functions(*signatures: str) -> tuple[str, ...]:
 GUARD_FILES = (
     GuardFile("020_schema.sql", ("schema rlsguard",)),
     GuardFile("030_map.sql", _table("subject", "purpose", "role_purpose", "exemption")),
-    GuardFile("040_current_purpose.sql", ("relation rlsguard.current_purpose",)),
+    GuardFile(
+        "040_current_purpose.sql",
+        ("relation rlsguard.current_purpose", *_functions("current_purposes()", "unknown(purpose text)")),
+    ),
     GuardFile("050_guard_only.sql", ("relation rlsguard.guard_only",)),
     GuardFile(
         "060_ledger.sql",
