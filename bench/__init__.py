@@ -1,0 +1,1 @@
+"""What opt-outs cost, measured: `python -m bench`."""

@@ -1,0 +1,63 @@
+"""`python -m bench`: every variant on the same rows in one run, with the ratios."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+
+import click
+
+from bench.databases import databases
+from bench.reading import read
+from bench.report import insert_title, reading_table, writing_table
+from bench.variants import READERS, WRITERS
+from bench.writing import write
+from rlsguard.server import find_binaries
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return sorted({int(part) for part in text.split(",")})
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no list of numbers such as 1,10") from None
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)
+
+
+@click.command(epilog="Example: python -m bench --customers 1000000 --majors 18 --rates 2")
+@click.option("--customers", type=click.IntRange(min=2000), default=200_000, show_default=True)
+@click.option("--majors", type=_numbers, default="15,18", show_default=True, help="PostgreSQL major versions.")
+@click.option("--rates", type=_numbers, default="0,1,10,50", show_default=True, help="Percent who opt out.")
+@click.option("--workers", type=_numbers, default="0,2", show_default=True, help="max_parallel_workers_per_gather.")
+def main(customers: int, majors: list[int], rates: list[int], workers: list[int]) -> None:
+    """Measure what opt-outs cost; prints Markdown.
+
+    Five ways to keep them, each in a database of its own with the same rows; they take turns, and the least of up to
+    seven runs counts. All but the first must give the same answers.
+    """
+    binaries = find_binaries()
+    missing = [str(major) for major in majors if major not in binaries]
+    if missing:
+        raise click.UsageError(f"not on this machine: PostgreSQL {', '.join(missing)}; see --majors")
+    started = time.monotonic()
+    print(
+        f"{customers:,} customers, {5 * customers:,} payments, {5 * customers:,} items; "
+        f"{os.cpu_count()} processors ({platform.machine()}); settings as PostgreSQL comes, but shared_buffers 1 GB."
+    )
+    writings = []
+    for major in majors:
+        with databases(binaries[major], customers, tuple(dict.fromkeys((*READERS, *WRITERS))), _say) as found:
+            print(f"\n### PostgreSQL {found.server.version}\n")
+            readings = list(read(found, rates, workers, _say))
+            print("\n".join(reading_table(readings)), flush=True)
+            writings.append(write(found, _say))
+    print(f"\n### {insert_title()}\n")
+    print("\n".join(writing_table(writings)))
+    _say(f"{time.monotonic() - started:.0f} s")
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m bench")
