@@ -252,3 +252,8 @@ def test_an_exempt_role_may_also_have_purposes_that_nobody_can_opt_out_of() -> N
     )
     assert read.exempt["teller"].until is None
     assert read.roles["teller"].purposes == ("servicing",)
+
+
+def test_a_date_may_have_quotes_as_in_json() -> None:
+    text = '{"version": 1, "exempt": {"sox": {"reason": "a", "until": "2027-06-30"}}}'
+    assert load(text).exempt["sox"].until == date(2027, 6, 30)

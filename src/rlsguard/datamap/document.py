@@ -14,6 +14,7 @@ from rlsguard.datamap.paths import UnreadableError, column_name, subject_paths, 
 
 _KIND = re.compile(r"[a-z][a-z0-9_]{0,29}")
 _PURPOSE = re.compile(r"[a-z][a-z0-9_.-]{0,62}")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def refuse(message: str, at: tuple[str | int, ...] = ()) -> PydanticCustomError:
@@ -68,6 +69,16 @@ def _paths(value: Any) -> Any:
         list(subject_paths("", value, ()))
     except UnreadableError as error:
         raise refuse(str(error), error.at) from error
+    return value
+
+
+def _date(value: Any) -> Any:
+    # JSON is YAML too, and there a date has quotes.
+    if isinstance(value, str) and _DATE.fullmatch(value):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            return value
     return value
 
 
@@ -138,7 +149,9 @@ class ExemptionDocument(_Strict):
     """A role that opt-outs do not hold."""
 
     reason: Some = Field(description="Why; auditors read it")
-    until: date | None = Field(None, description="The last day of the exemption (UTC)")
+    until: Annotated[date | None, BeforeValidator(_date)] = Field(
+        None, description="The last day of the exemption (UTC)"
+    )
 
 
 class AuditDocument(_Strict):

@@ -1,0 +1,1 @@
+"""Small databases with data maps, made up by Hypothesis."""
