@@ -61,7 +61,8 @@ def _known(table: QualifiedName, look: Lookup) -> sql.Composable:
     free = sql.SQL("(NOT EXISTS (SELECT FROM rlsguard.current_purpose) OR {})")
     if look.known is None:
         (column,) = look.route.here_columns
-        return free.format(sql.SQL("{} IS NOT NULL").format(_column(table, column)))
+        # Not IS NOT NULL, which takes a composite key that is half null for none at all.
+        return free.format(sql.SQL("{} IS DISTINCT FROM NULL").format(_column(table, column)))
     exists = sql.SQL("EXISTS (SELECT FROM {view} AS {s} WHERE {match})")
     return free.format(exists.format(view=look.known.sql, s=_alias(table), match=_match(table, look)))
 

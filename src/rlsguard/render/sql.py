@@ -218,7 +218,7 @@ def _sample(unit: State) -> sql.Composable:
     elif category in _SAMPLES:
         literal = sql.Literal(_SAMPLES[category])
     else:
-        own = sql.SQL("(SELECT {key}, '', false, 0 FROM {table} WHERE {key} IS NOT NULL LIMIT 1)")
+        own = sql.SQL("(SELECT {key}, '', false, 0 FROM {table} WHERE {key} IS DISTINCT FROM NULL LIMIT 1)")
         return own.format(key=Name(unit.key.name), table=unit.subject.sql)
     return sql.SQL("VALUES ({}::{}, '', false, 0)").format(literal, _type(type_sql))
 
