@@ -136,7 +136,7 @@ def worlds(draw: st.DrawFn, extensions: frozenset[str] = frozenset()) -> World:
         rows,
         tuple(tuple(_entry(draw, shapes, at, kinds) for at in range(len(shapes))) for _ in range(2)),
         readers,
-        tuple(draw(st.lists(_said(types), max_size=10))),
+        tuple(draw(st.lists(_said(types), min_size=draw(st.sampled_from([0, 6])), max_size=12))),
         draw(st.sampled_from(["attribute", "marker"])),
     )
 
@@ -172,7 +172,7 @@ def _rows(draw: st.DrawFn, shape: Shape, types: tuple[KeyType, ...]) -> tuple[Ro
         return pairs if shape.strict else st.none() | pairs
 
     parts = st.just(0) if shape.tree == "plain" else st.integers(0, 1)
-    found = draw(st.lists(st.tuples(parts, st.tuples(*map(value, types)), st.booleans()), max_size=6))
+    found = draw(st.lists(st.tuples(parts, st.tuples(*map(value, types)), st.booleans()), min_size=draw(st.sampled_from([0, 4])), max_size=8))
     return tuple(Row(number, *one) for number, one in enumerate(found))
 
 
@@ -186,7 +186,7 @@ def _entry(draw: st.DrawFn, shapes: tuple[Shape, ...], at: int, kinds: int) -> E
             hops.append(Hop(below, draw(st.sampled_from([(0,), (1,), (0, 1), (1, 0)]))))
         return Path(draw(st.integers(0, kinds - 1)), tuple(hops))
 
-    paths = tuple(dict.fromkeys(path() for _ in range(draw(st.sampled_from([0, 1, 1, 1, 2, 3])))))
+    paths = tuple(dict.fromkeys(path() for _ in range(draw(st.sampled_from([1, 1, 1, 2, 3, 0])))))
     crossed = {at, *(hop.table for one in paths for hop in one.hops)}
     say_nothing = all(shapes[one].strict for one in crossed)
     unknown = draw(st.sampled_from([None, "hide", "show"] if say_nothing else ["hide", "show"]))
@@ -231,7 +231,7 @@ def _said(types: tuple[KeyType, ...]) -> st.SearchStrategy[Said]:
     chosen = [purpose for purpose in PURPOSES if purpose != "servicing"]
     return st.builds(
         lambda function, who, purposes: Said(function, *who, tuple(purposes)),
-        st.sampled_from(["opt_out", "opt_out", "opt_out", "opt_in"]),
+        st.sampled_from(["opt_out", "opt_out", "opt_in"]),
         st.sampled_from(people),
         st.lists(st.sampled_from(chosen), min_size=1, max_size=3, unique=True),
     )
