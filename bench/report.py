@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from bench.reading import Reading
-from bench.variants import BY_HAND, DEFINER, NO_POLICY, READERS, RLSGUARD
+from bench.variants import BY_HAND, DEFINER, NO_POLICY, READERS, RLSGUARD, SCANS
 from bench.writing import ROWS, Writing
 
 
 def reading_table(readings: Sequence[Reading]) -> Iterator[str]:
     """Yield a table of *readings*, which are of one server."""
     names = [variant.name for variant in READERS]
-    yield from _heading(["query", "workers", "opted out", *names, "to by hand", "definer to rlsguard"])
+    yield from _heading(
+        ["query", "workers", "opted out", *names, "to by hand", "scans to by hand", "definer to rlsguard"]
+    )
     for reading in readings:
         lookup = reading.query == "point look-up"
         cells = [_time(reading.seconds[name], lookup) for name in names]
@@ -23,6 +25,7 @@ def reading_table(readings: Sequence[Reading]) -> Iterator[str]:
                 f"{reading.rate}%",
                 *cells,
                 f"**{reading.ratio(RLSGUARD.name, BY_HAND.name):.2f}**",
+                f"**{reading.ratio(SCANS.name, BY_HAND.name):.2f}**",
                 f"{reading.ratio(DEFINER.name, RLSGUARD.name):.0f}x",
             ]
         )

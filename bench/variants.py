@@ -11,7 +11,7 @@ import psycopg
 
 from rlsguard import datamap
 from rlsguard.apply import apply
-from rlsguard.datamap.model import Audit
+from rlsguard.datamap.model import Audit, Reads
 
 Connection = psycopg.Connection[Any]
 
@@ -45,16 +45,18 @@ def _run(conn: Connection, text: str) -> None:
     conn.execute(text.encode())
 
 
-def _rlsguard(audit: bool) -> Callable[[Connection], None]:
+def _rlsguard(*, audit: bool = False, reads: Reads = "lookups") -> Callable[[Connection], None]:
     def set_up(conn: Connection) -> None:
         loaded = datamap.load(_FOLDER / "map.yaml")
-        if audit:
-            tables = {
-                name: replace(entry, audit=Audit((), (), entry.location)) if name.name == "payments" else entry
-                for name, entry in loaded.tables.items()
-            }
-            loaded = replace(loaded, tables=tables)
-        apply(conn, loaded)
+        tables = {
+            name: replace(
+                entry,
+                reads=reads,
+                audit=Audit((), (), entry.location) if audit and name.name == "payments" else None,
+            )
+            for name, entry in loaded.tables.items()
+        }
+        apply(conn, replace(loaded, tables=tables))
 
     return set_up
 
@@ -79,9 +81,10 @@ NO_POLICY = Variant("no policy", lambda conn: None)
 BY_HAND = Variant("by hand", lambda conn: None, by_hand=True)
 DEFINER = Variant("definer function", script("definer.sql"))
 NOT_EXISTS = Variant("NOT EXISTS", script("not_exists.sql"))
-RLSGUARD = Variant("rlsguard", _rlsguard(audit=False), _RECORDED)
+RLSGUARD = Variant("rlsguard", _rlsguard(), _RECORDED)
+SCANS = Variant("rlsguard, scans", _rlsguard(reads="scans"), _RECORDED)
 
-READERS = (NO_POLICY, BY_HAND, DEFINER, NOT_EXISTS, RLSGUARD)
+READERS = (NO_POLICY, BY_HAND, DEFINER, NOT_EXISTS, RLSGUARD, SCANS)
 
 ROW_AUDIT = Variant("no policy, row audit", script("row_audit.sql"))
 RLSGUARD_AUDIT = Variant("rlsguard, audit", _rlsguard(audit=True), _RECORDED)

@@ -12,7 +12,7 @@ from worlds.building import build, data_map, in_force, insert, judge, relations
 from worlds.world import World, spelled, worlds
 
 THOROUGHLY = settings(
-    max_examples=int(__import__('os').environ.get('N','30')),
+    max_examples=int(__import__("os").environ.get("N", "30")),
     deadline=None,
     print_blob=True,
     # A world is large by nature, and a server is not remade for each.

@@ -159,7 +159,7 @@ def _entry(world: World, shape: Shape, entry: Entry) -> dict[str, Any]:
         paths = [_path(world, shape, path) for path in entry.paths if path.kind == place]
         if paths:
             subject[kind] = paths[0] if len(paths) == 1 else {"paths": paths}
-    extras = {"joint": entry.joint, "when_unknown": entry.when_unknown}
+    extras = {"joint": entry.joint, "when_unknown": entry.when_unknown, "reads": entry.reads}
     return {
         "holds": ["personal"],
         "subject": subject,

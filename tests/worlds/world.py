@@ -70,6 +70,7 @@ class Entry(NamedTuple):
     paths: tuple[Path, ...]
     joint: str | None
     when_unknown: str | None
+    reads: str | None
     audit: bool
 
 
@@ -172,8 +173,9 @@ def _rows(draw: st.DrawFn, shape: Shape, types: tuple[KeyType, ...]) -> tuple[Ro
         return pairs if shape.strict else st.none() | pairs
 
     parts = st.just(0) if shape.tree == "plain" else st.integers(0, 1)
-    found = draw(st.lists(st.tuples(parts, st.tuples(*map(value, types)), st.booleans()), min_size=draw(st.sampled_from([0, 4])), max_size=8))
-    return tuple(Row(number, *one) for number, one in enumerate(found))
+    one = st.tuples(parts, st.tuples(*map(value, types)), st.booleans())
+    found = draw(st.lists(one, min_size=draw(st.sampled_from([0, 4])), max_size=8))
+    return tuple(Row(number, *values) for number, values in enumerate(found))
 
 
 def _entry(draw: st.DrawFn, shapes: tuple[Shape, ...], at: int, kinds: int) -> Entry | None:
@@ -191,8 +193,10 @@ def _entry(draw: st.DrawFn, shapes: tuple[Shape, ...], at: int, kinds: int) -> E
     say_nothing = all(shapes[one].strict for one in crossed)
     unknown = draw(st.sampled_from([None, "hide", "show"] if say_nothing else ["hide", "show"]))
     if not paths:
-        return draw(st.sampled_from([None, Entry((), None, None, False)]))
-    return Entry(paths, draw(st.sampled_from([None, "any", "all"])), unknown, draw(st.booleans()))
+        return draw(st.sampled_from([None, Entry((), None, None, None, False)]))
+    joint = draw(st.sampled_from([None, "any", "all"]))
+    reads = draw(st.sampled_from([None, "lookups", "scans"]))
+    return Entry(paths, joint, unknown, reads, draw(st.booleans()))
 
 
 def _readers(draw: st.DrawFn) -> tuple[Reader, ...]:

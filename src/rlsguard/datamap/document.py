@@ -170,6 +170,9 @@ class TableDocument(_Strict):
         "any", description="Hide a row if any of its people opted out, or only if all did"
     )
     when_unknown: Literal["hide", "show"] | None = Field(None, description="What of a row that leads to nobody")
+    reads: Literal["lookups", "scans"] = Field(
+        "lookups", description="What the queries mostly do: find a few rows, or read many, in parallel"
+    )
     existing_policies: Literal["wake", "keep_dormant"] | None = Field(
         None, description="Policies of a table whose row security is off: let them count, or not"
     )

@@ -130,6 +130,7 @@ def _entry(name: str, entry: TableDocument) -> tuple[QualifiedName, TableEntry]:
         paths=tuple(paths),
         joint=entry.joint,
         when_unknown=entry.when_unknown,
+        reads=entry.reads,
         existing_policies=entry.existing_policies,
         columns={column_name(column): category for column, category in entry.columns.items()},
         audit=None if entry.audit is None else _audit(entry.audit, (*location, "audit")),

@@ -13,6 +13,8 @@ from rlsguard.problems import Location, Position
 Joint = Literal["any", "all"]
 WhenUnknown = Literal["hide", "show"]
 Bypass = Literal["attribute", "marker"]
+# What the queries of a table mostly do: find a few rows by a key, or read many.
+Reads = Literal["lookups", "scans"]
 ExistingPolicies = Literal["wake", "keep_dormant"]
 
 
@@ -100,6 +102,7 @@ class TableEntry:
     paths: tuple[SubjectPath, ...]
     joint: Joint
     when_unknown: WhenUnknown | None
+    reads: Reads
     existing_policies: ExistingPolicies | None
     columns: Mapping[str, str]
     audit: Audit | None

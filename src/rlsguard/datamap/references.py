@@ -11,7 +11,7 @@ from rlsguard.datamap.paths import UnreadableError, subject_paths, table_name
 from rlsguard.names import QualifiedName
 from rlsguard.problems import Location, did_you_mean
 
-_ONLY_WITH_PEOPLE = ("subject", "joint", "when_unknown", "existing_policies")
+_ONLY_WITH_PEOPLE = ("subject", "joint", "when_unknown", "reads", "existing_policies")
 
 
 @cache

@@ -180,7 +180,7 @@ def _protect(
         oid=table.oid,
         owner=table.owner,
         holds=entry.holds,
-        lookups=tuple(_lookup(route, entry.when_unknown == "hide") for route in routes),
+        lookups=tuple(_lookup(route, entry) for route in routes),
         policy=policy,
         marker=marker,
         baseline=not governed,
@@ -210,9 +210,12 @@ def _first_name(others: list[str]) -> str | None:
     return None
 
 
-def _lookup(route: Route, hide_unknown: bool) -> Lookup:
+def _lookup(route: Route, entry: TableEntry) -> Lookup:
+    hide_unknown = entry.when_unknown == "hide"
     known = guard(_view_name("known", route)) if hide_unknown and route.steps else None
-    return Lookup(route, guard(_view_name("suppressed", route)), known, hide_unknown)
+    # A row of columns is compared with a list by one operator, so a mixture cannot be.
+    scans = entry.reads == "scans" and len(set(route.entry_equalities)) == 1
+    return Lookup(route, guard(_view_name("suppressed", route)), known, hide_unknown, scans)
 
 
 def _view_name(what: str, route: Route) -> str:

@@ -213,6 +213,11 @@ class Route:
         return tuple(j.there for j in self.steps[0].joins) if self.steps else ("subject_key",)
 
     @property
+    def entry_equalities(self) -> tuple[str, ...]:
+        """The schemas of the `=` that each of them is compared by."""
+        return tuple(j.equality for j in self.steps[0].joins) if self.steps else (self.key_equality,)
+
+    @property
     def here_columns(self) -> tuple[str, ...]:
         """The guarded table's columns that the route starts from."""
         return tuple(j.here for j in self.steps[0].joins) if self.steps else (self.key,)
@@ -241,12 +246,17 @@ class View(Unit):
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """One condition of a policy: the route's views, and what happens where it leads to nobody."""
+    """One condition of a policy: the route's views, and what happens where it leads to nobody.
+
+    Attributes:
+        scans: queries mostly read many rows: compare with the whole list rather than look each row up.
+    """
 
     route: Route
     suppressed: QualifiedName
     known: QualifiedName | None
     hide_unknown: bool
+    scans: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,8 +52,26 @@ def baseline_expression(protection: Protection) -> sql.Composable:
 
 
 def _not_suppressed(table: QualifiedName, look: Lookup) -> sql.Composable:
+    if look.scans:
+        return _not_in_list(table, look)
     exists = sql.SQL("NULLIF(EXISTS (SELECT FROM {view} AS {s} WHERE {match}), true) IS NOT NULL")
     return exists.format(view=look.suppressed.sql, s=_alias(table), match=_match(table, look))
+
+
+def _not_in_list(table: QualifiedName, look: Lookup) -> sql.Composable:
+    """Return the same without correlation: hashed as a whole, in every parallel worker too.
+
+    A correlated sub-select is not parallel-safe in any version. NULL, of a column that leads to nobody, is in no list.
+    """
+    route, alias = look.route, _alias(table)
+    comma = sql.SQL(", ")
+    columns = comma.join(_column(table, column) for column in route.here_columns)
+    here = columns if len(route.here_columns) == 1 else sql.SQL("({})").format(columns)
+    there = comma.join(sql.SQL("{}.{}").format(alias, Name(column)) for column in route.entry_columns)
+    schema = route.entry_equalities[0]
+    in_ = sql.SQL("IN") if schema == "pg_catalog" else sql.SQL("{} ANY").format(equals(schema))
+    text = sql.SQL("NULLIF(COALESCE({here} {in_} (SELECT {there} FROM {view} AS {s}), false), true) IS NOT NULL")
+    return text.format(here=here, in_=in_, there=there, view=look.suppressed.sql, s=alias)
 
 
 def _known(table: QualifiedName, look: Lookup) -> sql.Composable:
