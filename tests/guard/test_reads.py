@@ -6,11 +6,10 @@ import pytest
 
 from guarding import BANK, BANK_MAP, WITHOUT_1, apply, opt_out, visible
 
-# As if the tables were large.
-PARALLEL = """
-SET parallel_setup_cost = 0;
-SET parallel_tuple_cost = 0;
-SET min_parallel_table_scan_size = 0;
+# As if these tables were large.
+LARGE = """
+ALTER TABLE bank.client SET (parallel_workers = 2);
+ALTER TABLE bank.trans SET (parallel_workers = 2);
 """
 
 
@@ -19,12 +18,13 @@ SET min_parallel_table_scan_size = 0;
 @pytest.mark.parametrize(("bypass", "table"), [("attribute", "trans"), ("attribute", "client"), ("marker", "client")])
 def test_only_scans_go_parallel(db, reads, parallel, bypass, table):
     with db.connect() as conn:
-        conn.execute(BANK)
+        conn.execute(BANK + LARGE)
     data_map = BANK_MAP.replace("{holds:", f"{{reads: {reads}, holds:")
     apply(db, f"{data_map}guard: {{bypass: {bypass}}}\n")
     opt_out(db, 1, "marketing")
     with db.connect("campaign_app") as conn:
-        conn.execute(PARALLEL)
+        conn.execute("SET parallel_setup_cost = 0")
+        conn.execute("SET parallel_tuple_cost = 0")
         plan = "\n".join(line for (line,) in conn.execute(f"EXPLAIN SELECT * FROM bank.{table}"))
         assert (f"Parallel Seq Scan on {table}" in plan) == parallel, plan
     assert visible(db, "campaign_app") == WITHOUT_1
