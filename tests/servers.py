@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -84,6 +85,13 @@ class Database:
         """Run *query* as the superuser and return its rows, or nothing where it has none."""
         cursor = self.conn.execute(query, params)
         return cursor.fetchall() if cursor.description is not None else []
+
+
+def dump(db: Database, *options: str) -> str:
+    """Return the schema as pg_dump writes it; the random marks of newer versions are taken out."""
+    command = [db.server.bindir / "pg_dump", "--schema-only", *options, "-d", db.dsn()]
+    result = subprocess.run(command, check=True, capture_output=True, text=True)
+    return "\n".join(line for line in result.stdout.splitlines() if not line.startswith(("\\restrict", "\\unrestrict")))
 
 
 @dataclass(frozen=True, slots=True)

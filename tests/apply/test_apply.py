@@ -15,6 +15,7 @@ from rlsguard import apply as applying
 from rlsguard.names import Name, QualifiedName
 from rlsguard.problems import RlsguardError
 from rlsguard.uninstall import uninstall
+from servers import dump
 
 
 @pytest.fixture
@@ -22,13 +23,6 @@ def bank(db):
     with db.connect() as conn:
         conn.execute(BANK)
     return db
-
-
-def dump(db, *options: str) -> str:
-    """Return the schema as pg_dump writes it; the random marks of newer versions are taken out."""
-    command = [db.server.bindir / "pg_dump", "--schema-only", *options, "-d", db.dsn()]
-    result = subprocess.run(command, check=True, capture_output=True, text=True)
-    return "\n".join(line for line in result.stdout.splitlines() if not line.startswith(("\\restrict", "\\unrestrict")))
 
 
 def changes(delta) -> list[str]:

@@ -1,18 +1,23 @@
-"""In any world that Hypothesis makes up, every role sees of every table exactly what the oracle says."""
+"""In any world that Hypothesis makes up, rlsguard does what the oracle says, and goes without a trace."""
 
 from __future__ import annotations
+
+import hashlib
+from collections import Counter
 
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 from psycopg import sql
 
 from guarding import apply
-from servers import Database, Postgres, has_library
+from rlsguard.names import QualifiedName
+from rlsguard.uninstall import uninstall
+from servers import Database, Postgres, dump, has_library
 from worlds.building import build, data_map, in_force, insert, judge, relations
 from worlds.world import World, spelled, worlds
 
 THOROUGHLY = settings(
-    max_examples=int(__import__("os").environ.get("N", "30")),
+    max_examples=30,
     deadline=None,
     print_blob=True,
     # A world is large by nature, and a server is not remade for each.
@@ -34,6 +39,55 @@ def test_every_role_sees_what_the_oracle_says(server: Postgres, data: st.DataObj
         agree(db, world, version=0, late=False, opt_outs=in_force(world))
         insert(db, world, late=True)
         agree(db, world, version=0, late=True, opt_outs=in_force(world))
+        check_ledger(db, world)
+        apply(db, data_map(world, 1), prune=unmapped(world))
+        assert apply(db, data_map(world, 1)).changes == ()
+        agree(db, world, version=1, late=True, opt_outs=in_force(world))
+
+
+@settings(THOROUGHLY, max_examples=8)
+@given(data=st.data())
+def test_uninstall_leaves_the_schema_as_it_was(server: Postgres, data: st.DataObject):
+    world = data.draw(worlds(extensions(server)))
+    with server.database() as db:
+        build(db, world)
+        before = dump(db)
+        apply(db, data_map(world))
+        say(db, world)
+        with db.connect() as conn:
+            uninstall(conn, drop_ledger=True)
+        assert dump(db) == before
+
+
+def unmapped(world: World) -> set[QualifiedName]:
+    """Return all names of the tables that the first map guards and the second does not name."""
+    return {
+        QualifiedName(shape.schema, name)
+        for shape, first, second in zip(world.shapes, *world.maps, strict=True)
+        if first is not None and first.paths and second is None
+        for name in relations(shape)
+    }
+
+
+def check_ledger(db: Database, world: World) -> None:
+    """Assert that the ledger has what was said, in order, each person's entries counted and chained."""
+    columns = "subject_kind, purpose, action, version, payload, leaf_hash, previous_hash"
+    entries = iter(db.execute(f"SELECT {columns} FROM rlsguard.opt_out_event ORDER BY id"))
+    versions: Counter[tuple[int, int, str]] = Counter()
+    last: dict[tuple[int, int, str], bytes] = {}
+    for said in world.said:
+        told = sorted((next(entries) for _ in said.purposes), key=lambda entry: entry[1])
+        assert [entry[:3] for entry in told] == [
+            (world.kinds[said.kind], purpose, said.function) for purpose in sorted(said.purposes)
+        ]
+        for _, purpose, _, version, payload, leaf_hash, previous_hash in told:
+            one = (said.kind, said.person, purpose)
+            versions[one] += 1
+            assert version == versions[one]
+            assert previous_hash == last.get(one)
+            assert leaf_hash == hashlib.sha256(b"\0" + payload).digest()
+            last[one] = leaf_hash
+    assert list(entries) == []
 
 
 def extensions(server: Postgres) -> frozenset[str]:
