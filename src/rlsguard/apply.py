@@ -173,8 +173,9 @@ def _delta(conn: psycopg.Connection[Any], datamap: DataMap, prune: Collection[Qu
         oid = entry.detail["oid"]
         if oid not in oids or (oid in planned_oids and f"{entry.detail['kind']} {oids[oid]}" in units):
             forget.append(entry)
-        elif oids[oid] in prune or oids[oid] in datamap.tables:
-            # Named for pruning; or still in the map, and only this part of its guard is gone from it.
+        elif not live.lineage(live.tables[oids[oid]]).isdisjoint((*prune, *datamap.tables)):
+            # It, or what it is a partition of, is named for pruning; or is still in the map, and only this part of its
+            # guard is gone from it.
             unknown_prune.discard(oids[oid])
             remove.append(entry)
         else:

@@ -60,12 +60,11 @@ def test_uninstall_leaves_the_schema_as_it_was(server: Postgres, data: st.DataOb
 
 
 def unmapped(world: World) -> set[QualifiedName]:
-    """Return all names of the tables that the first map guards and the second does not name."""
+    """Return the tables that the first map guards and the second does not name."""
     return {
-        QualifiedName(shape.schema, name)
+        QualifiedName(shape.schema, shape.name)
         for shape, first, second in zip(world.shapes, *world.maps, strict=True)
         if first is not None and first.paths and second is None
-        for name in relations(shape)
     }
 
 

@@ -117,6 +117,17 @@ class Catalog:
         """The server's major version, such as 15."""
         return self.server_version // 10000
 
+    def lineage(self, table: Table) -> frozenset[QualifiedName]:
+        """Return *table* and everything that it is a partition or inheritance child of, at any remove."""
+        found = {table.name}
+        queue = [*table.parents]
+        while queue:
+            parent = queue.pop()
+            if parent not in found:
+                found.add(parent)
+                queue.extend(self.tables[parent].parents)
+        return frozenset(found)
+
     def descendants(self, table: Table) -> tuple[Table, ...]:
         """Return every partition or inheritance child below *table*, each once, parents first."""
         found: dict[QualifiedName, Table] = {}
