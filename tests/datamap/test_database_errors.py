@@ -241,8 +241,10 @@ CASES = {
     "unknown columns in an audit": (
         personal("bank.client", "client_id", ", audit: {redact: [birthnumber], hash: [birth_numbe]}"),
         [
-            "16:66: tables.bank.client.audit: table bank.client has no column birth_numbe; did you mean birth_number?",
-            "16:66: tables.bank.client.audit: table bank.client has no column birthnumber; did you mean birth_number?",
+            "16:83: tables.bank.client.audit.redact.0: "
+            "table bank.client has no column birthnumber; did you mean birth_number?",
+            "16:104: tables.bank.client.audit.hash.0: "
+            "table bank.client has no column birth_numbe; did you mean birth_number?",
         ],
     ),
     "a subject's table that is not there": (

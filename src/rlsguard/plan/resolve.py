@@ -155,8 +155,9 @@ class Resolver:
         for name in entry.columns:
             self.column(table, name, (*entry.location, "columns", quote(name)))
         if entry.audit is not None:
-            for name in (*entry.audit.redact, *entry.audit.hash):
-                self.column(table, name, entry.audit.location)
+            for what, names in (("redact", entry.audit.redact), ("hash", entry.audit.hash)):
+                for place, name in enumerate(names):
+                    self.column(table, name, (*entry.audit.location, what, place))
 
     def check_descendants(self, entry: TableEntry, table: Table) -> None:
         """Check that every partition and child can carry a policy."""
