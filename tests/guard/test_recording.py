@@ -6,12 +6,13 @@ import hashlib
 import itertools
 import json
 import threading
+import time
 
 import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from guarding import BANK, BANK_MAP, HEAD, apply, column, opt_in, opt_out, visible
+from guarding import BANK, BANK_MAP, HEAD, WITHOUT_1, apply, column, opt_in, opt_out, visible
 
 
 @pytest.fixture
@@ -245,6 +246,43 @@ def test_readers_beside_an_opt_out_see_all_or_nothing_and_never_wait(bank):
     assert errors == []
     assert seen <= {1, 1003}
     assert 1003 in seen
+
+
+def test_writers_beside_an_opt_out_are_refused_from_its_commit_on(bank):
+    written: dict[int, list[int]] = {n: [] for n in range(3)}
+    refused_at: dict[int, int] = {}
+    begun = threading.Barrier(4)
+    out = threading.Event()
+
+    def write(writer: int) -> None:
+        with bank.connect("campaign_app") as conn:
+            begun.wait()
+            for number in itertools.count(10_000 * (writer + 1)):
+                is_out = out.is_set()
+                try:
+                    conn.execute("INSERT INTO bank.trans VALUES (%s, 10, 1)", [number])
+                except psycopg.errors.InsufficientPrivilege:
+                    refused_at[writer] = number
+                    return
+                written[writer].append(number)
+                if is_out:
+                    return
+
+    writers = [threading.Thread(target=write, args=[writer]) for writer in written]
+    for writer in writers:
+        writer.start()
+    begun.wait()
+    while not all(written.values()):
+        time.sleep(0.001)
+    opt_out(bank, 1, "marketing")
+    out.set()
+    for writer in writers:
+        writer.join()
+    # Each was refused, at the latest by the first statement that began after the commit, and nothing was lost.
+    assert set(refused_at) == set(written)
+    stored = column(bank, "SELECT trans_id FROM bank.trans WHERE trans_id >= 10000", user="teller_app")
+    assert stored == sorted(number for numbers in written.values() for number in numbers)
+    assert visible(bank, "campaign_app") == WITHOUT_1
 
 
 def test_repeatable_read_is_told_to_try_again_and_loses_nothing(bank):
