@@ -9,11 +9,15 @@ WITH observed AS (
     VALUES
     {rows}
 )
-INSERT INTO rlsguard.manifest AS m (unit, statements_hash, objects, detail)
+INSERT INTO rlsguard.manifest AS m (unit, statements_hash, objects, detail, made_in)
 SELECT w.unit, w.statements_hash,
        coalesce((SELECT jsonb_object_agg(o.object, o.hash) FROM observed AS o WHERE o.object = ANY (w.objects)), '{{}}'),
-       w.detail
+       w.detail,
+       c.system_identifier || '/' || d.oid
 FROM wanted AS w
+CROSS JOIN pg_control_system() AS c
+JOIN pg_database AS d ON d.datname = current_database()
 ON CONFLICT (unit) DO UPDATE
-SET (statements_hash, objects, detail, applied_at, applied_by)
-  = (excluded.statements_hash, excluded.objects, excluded.detail, excluded.applied_at, excluded.applied_by);
+SET (statements_hash, objects, detail, made_in, applied_at, applied_by)
+  = (excluded.statements_hash, excluded.objects, excluded.detail, excluded.made_in,
+     excluded.applied_at, excluded.applied_by);

@@ -6,10 +6,12 @@ CREATE TABLE IF NOT EXISTS rlsguard.manifest (
     statements_hash text NOT NULL,
     objects jsonb NOT NULL,
     detail jsonb NOT NULL,
+    made_in text NOT NULL,
     applied_at timestamptz NOT NULL DEFAULT now(),
     applied_by text NOT NULL DEFAULT session_user
 );
 COMMENT ON TABLE rlsguard.manifest IS 'What rlsguard has made in this database, and what it found there before';
+COMMENT ON COLUMN rlsguard.manifest.made_in IS 'Server and database whose OIDs are in detail; a restored dump has others';
 ALTER TABLE rlsguard.manifest ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 DROP POLICY IF EXISTS guard ON rlsguard.manifest;
 CREATE POLICY guard ON rlsguard.manifest TO rlsguard_owner, rlsguard_auditor USING (true);

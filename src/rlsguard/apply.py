@@ -195,7 +195,9 @@ def _delta(conn: psycopg.Connection[Any], datamap: DataMap, prune: Collection[Qu
 def _is_right(unit: Unit, installed: Installed) -> bool:
     """Tell whether *unit* was applied as it is wanted, and the catalog still shows it as it did then."""
     entry = installed.manifest.get(unit.unit)
-    if entry is None or entry.statements_hash != render.statements_hash(unit) or entry.detail != unit.detail:
+    if entry is None or not entry.made_here:
+        return False
+    if entry.statements_hash != render.statements_hash(unit) or entry.detail != unit.detail:
         return False
     return all(name in entry.objects and installed.objects.get(name) == entry.objects[name] for name in unit.objects)
 

@@ -13,12 +13,17 @@ from rlsguard.sqlfiles import read
 
 @dataclass(frozen=True, slots=True)
 class ManifestEntry:
-    """One applied unit: the hash of its statements, its objects' hashes right after, and what was there before."""
+    """One applied unit: the hash of its statements, its objects' hashes right after, and what was there before.
+
+    Attributes:
+        made_here: not in the database that this one was restored or copied from.
+    """
 
     unit: str
     statements_hash: str
     objects: Mapping[str, str]
     detail: Mapping[str, Any]
+    made_here: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,7 @@ def load_installed(conn: psycopg.Connection[Any]) -> Installed:
         row = cur.fetchone()
         manifest: dict[str, ManifestEntry] = {}
         if row is not None and row[0]:
-            cur.execute("SELECT unit, statements_hash, objects, detail FROM rlsguard.manifest ORDER BY unit")
+            cur.execute(read("manifest.sql"))
             manifest = {r[0]: ManifestEntry(*r) for r in cur.fetchall()}
         cur.execute(read("observe.sql"))
         objects = dict(cur.fetchall())
