@@ -32,7 +32,8 @@ def _say(text: str) -> None:
 @click.option("--majors", type=_numbers, default="15,18", show_default=True, help="PostgreSQL major versions.")
 @click.option("--rates", type=_numbers, default="0,1,10,50", show_default=True, help="Percent who opt out.")
 @click.option("--workers", type=_numbers, default="0,2", show_default=True, help="max_parallel_workers_per_gather.")
-def main(customers: int, majors: list[int], rates: list[int], workers: list[int]) -> None:
+@click.option("--jit/--no-jit", default=True, show_default=True, help="As it comes; or without compiling expressions.")
+def main(customers: int, majors: list[int], rates: list[int], workers: list[int], jit: bool) -> None:
     """Measure what opt-outs cost; prints Markdown.
 
     Five ways to keep them, each in a database of its own with the same rows; they take turns, and the least of up to
@@ -45,11 +46,12 @@ def main(customers: int, majors: list[int], rates: list[int], workers: list[int]
     started = time.monotonic()
     print(
         f"{customers:,} customers, {5 * customers:,} payments, {5 * customers:,} items; "
-        f"{os.cpu_count()} processors ({platform.machine()}); settings as PostgreSQL comes, but shared_buffers 1 GB."
+        f"{os.cpu_count()} processors ({platform.machine()}); settings as PostgreSQL comes, but shared_buffers 1 GB{'' if jit else ' and jit off'}."
     )
     writings = []
     for major in majors:
-        with databases(binaries[major], customers, tuple(dict.fromkeys((*READERS, *WRITERS))), _say) as found:
+        variants = tuple(dict.fromkeys((*READERS, *WRITERS)))
+        with databases(binaries[major], customers, variants, jit, _say) as found:
             print(f"\n### PostgreSQL {found.server.version}\n")
             readings = list(read(found, rates, workers, _say))
             print("\n".join(reading_table(readings)), flush=True)

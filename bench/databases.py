@@ -55,10 +55,10 @@ class Databases:
 
 @contextmanager
 def databases(
-    bindir: Path, customers: int, variants: Sequence[Variant], say: Callable[[str], None]
+    bindir: Path, customers: int, variants: Sequence[Variant], jit: bool, say: Callable[[str], None]
 ) -> Iterator[Databases]:
     """Start a server of the installation at *bindir* and fill a database for each of *variants*."""
-    with start(bindir, settings=_SETTINGS) as server:
+    with start(bindir, settings={**_SETTINGS, "jit": "on" if jit else "off"}) as server:
         with psycopg.connect(server.dsn(), autocommit=True) as admin:
             admin.execute("CREATE ROLE reader LOGIN")
             admin.execute("CREATE DATABASE bank")
