@@ -44,9 +44,10 @@ def main(customers: int, majors: list[int], rates: list[int], workers: list[int]
     if missing:
         raise click.UsageError(f"not on this machine: PostgreSQL {', '.join(missing)}; see --majors")
     started = time.monotonic()
+    settings = "settings as PostgreSQL comes, but shared_buffers 1 GB" + ("" if jit else " and jit off")
     print(
         f"{customers:,} customers, {5 * customers:,} payments, {5 * customers:,} items; "
-        f"{os.cpu_count()} processors ({platform.machine()}); settings as PostgreSQL comes, but shared_buffers 1 GB{'' if jit else ' and jit off'}."
+        f"{os.cpu_count()} processors ({platform.machine()}); {settings}."
     )
     writings = []
     for major in majors:
