@@ -133,7 +133,7 @@ BEGIN
               AND e.purpose = event.purpose AND e.version = event.version - 1
         );
         event.payload := rlsguard.event_payload(event);
-        event.leaf_hash := sha256('\x00'::bytea || event.payload);
+        event.leaf_hash := sha256(decode('00', 'hex') || event.payload);
         INSERT INTO rlsguard.opt_out_event OVERRIDING SYSTEM VALUE SELECT event.*;
         -- Kind and version only: whoever listens learns that something changed, not about whom.
         PERFORM pg_notify('rlsguard_opt_out',

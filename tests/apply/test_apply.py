@@ -299,3 +299,31 @@ def test_concurrent_applies_wait_for_each_other(bank):
         thread.join()
     assert failures == []
     assert changes(apply(bank, BANK_MAP)) == []
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "standard_conforming_strings = off",
+        "search_path = bank",
+        "search_path = ''",
+        "datestyle = 'German'",
+        "bytea_output = escape",
+        "quote_all_identifiers = on",
+        "client_encoding = 'LATIN1'",
+        "default_transaction_isolation = serializable",
+        "session_replication_role = replica",
+        "transform_null_equals = on",
+        "plpgsql.variable_conflict = use_column",
+    ],
+)
+def test_whatever_the_database_is_set_to(bank, setting):
+    bank.execute(SQL("ALTER DATABASE {} SET " + setting).format(Name(bank.name)))
+    before = dump(bank)
+    apply(bank, BANK_MAP)
+    assert apply(bank, BANK_MAP).changes == ()
+    opt_out(bank, 1, "marketing")
+    assert visible(bank, "campaign_app") == WITHOUT_1
+    with bank.connect() as conn:
+        uninstall(conn, drop_ledger=True)
+    assert dump(bank) == before
