@@ -45,5 +45,6 @@ def _open(dsn: str, ask_password: Callable[[], str] | None, password: str | None
         return psycopg.connect(dsn, autocommit=True, fallback_application_name="rlsguard", password=password)
     except psycopg.OperationalError as error:
         if ask_password is None or error.pgconn is None or not error.pgconn.needs_password:
-            raise RlsguardError(f"cannot connect: {str(error).strip()}") from error
+            # libpq indents its hints by tabs.
+            raise RlsguardError(f"cannot connect: {str(error).strip().expandtabs(4)}") from error
     return _open(dsn, None, password=ask_password())
