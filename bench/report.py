@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 
-from bench.reading import Reading
+from bench.reading import TOO_LONG, Reading
 from bench.variants import BY_HAND, DEFINER, NO_POLICY, READERS, RLSGUARD, SCANS
 from bench.writing import ROWS, Writing
 
@@ -48,6 +49,8 @@ def insert_title() -> str:
 
 
 def _time(seconds: float, lookup: bool) -> str:
+    if math.isinf(seconds):
+        return f"> {TOO_LONG} s"
     return f"{seconds * 1e6:,.0f} µs" if lookup else f"{seconds * 1e3:,.0f} ms"
 
 
