@@ -6,11 +6,11 @@ WITH definition (object, definition) AS (
                -- who can become the guard's owner, but for the role that looks
                (SELECT string_agg(m.member::regrole::text, ',' ORDER BY m.member)
                 FROM pg_auth_members AS m
-                WHERE rolname = 'rlsguard_owner' AND m.roleid = pg_roles.oid AND m.member <> quote_ident(current_user)::regrole
+                WHERE rolname IN ('rlsguard_owner', 'rlsguard_nobody') AND m.roleid = pg_roles.oid AND m.member <> quote_ident(current_user)::regrole
                   AND (coalesce(to_jsonb(m) ->> 'set_option', 'true') = 'true'
                        OR coalesce(to_jsonb(m) ->> 'inherit_option', 'true') = 'true')))
     FROM pg_roles
-    WHERE rolname IN ('rlsguard_owner', 'rlsguard_recorder', 'rlsguard_auditor')
+    WHERE rolname IN ('rlsguard_owner', 'rlsguard_nobody', 'rlsguard_recorder', 'rlsguard_auditor')
 
     UNION ALL
     SELECT 'schema ' || nspname, concat_ws(' ', nspowner::regrole, nspacl)
@@ -75,11 +75,11 @@ WITH definition (object, definition) AS (
       AND g.grantee = (SELECT oid FROM pg_roles WHERE rolname = 'rlsguard_owner')
 
     UNION ALL
-    SELECT 'usage ' || n.nspname, 'USAGE'
+    SELECT CASE r.rolname WHEN 'rlsguard_owner' THEN 'usage ' ELSE 'nobody''s usage ' END || n.nspname, 'USAGE'
     FROM pg_namespace AS n
     CROSS JOIN LATERAL aclexplode(n.nspacl) AS g
+    JOIN pg_roles AS r ON r.oid = g.grantee AND r.rolname IN ('rlsguard_owner', 'rlsguard_nobody')
     WHERE n.nspname <> 'rlsguard' AND g.privilege_type = 'USAGE'
-      AND g.grantee = (SELECT oid FROM pg_roles WHERE rolname = 'rlsguard_owner')
 )
 SELECT object, encode(sha256(convert_to(definition, 'UTF8')), 'hex')
 FROM definition

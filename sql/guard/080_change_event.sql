@@ -9,13 +9,13 @@ CREATE TABLE IF NOT EXISTS rlsguard.change_event (
     old_row jsonb,
     new_row jsonb,
     withheld text[],
-    changed_at timestamptz NOT NULL,
-    session_role text NOT NULL,
     current_role_name text,
     claimed_actor text,
-    transaction_id xid8 NOT NULL,
-    client_address inet,
-    application_name text NOT NULL
+    changed_at timestamptz NOT NULL DEFAULT statement_timestamp(),
+    session_role text NOT NULL DEFAULT session_user,
+    transaction_id xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    client_address inet DEFAULT inet_client_addr(),
+    application_name text NOT NULL DEFAULT current_setting('application_name')
 );
 CREATE INDEX IF NOT EXISTS change_event_changed_at ON rlsguard.change_event USING brin (changed_at);
 COMMENT ON TABLE rlsguard.change_event IS 'Row changes of the tables that the data map audits; append-only';
@@ -71,7 +71,9 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION rlsguard.withhold(jsonb, text[], text[]) IS 'A row without its redacted columns, the hashed ones as salted sha256';
 
--- Inside a definer function current_user is the guard. This one runs as the writer, right before the writing one:
+REVOKE ALL ON FUNCTION rlsguard.withhold(jsonb, text[], text[]) FROM PUBLIC;
+
+-- Inside a definer function current_user is its owner. This one runs as the writer, right before the writing one:
 -- both are AFTER triggers with adjoining names, so no code of the writer's runs between them.
 CREATE OR REPLACE FUNCTION rlsguard.hand_over_role() RETURNS trigger
 LANGUAGE plpgsql
@@ -83,6 +85,26 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION rlsguard.hand_over_role() IS 'Tells audit_change() who current_user was';
+REVOKE ALL ON FUNCTION rlsguard.hand_over_role() FROM PUBLIC;
+
+-- to_jsonb() runs the casts to json that owners of types have made. Here they run without a right to anything.
+GRANT CREATE, USAGE ON SCHEMA rlsguard TO rlsguard_nobody;
+SET LOCAL ROLE rlsguard_nobody;
+
+CREATE OR REPLACE FUNCTION rlsguard.as_json(changed_row anyelement) RETURNS jsonb
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN to_jsonb(changed_row);
+END
+$$;
+COMMENT ON FUNCTION rlsguard.as_json(anyelement) IS 'A row as JSON; code of its types'' owners runs as rlsguard_nobody';
+REVOKE ALL ON FUNCTION rlsguard.as_json(anyelement) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION rlsguard.as_json(anyelement) TO rlsguard_owner;
+
+SET LOCAL ROLE rlsguard_owner;
+REVOKE CREATE, USAGE ON SCHEMA rlsguard FROM rlsguard_nobody;
 
 -- Arguments: the columns to redact and to hash, as array literals. Statement triggers bring transition tables
 -- (inserted_rows, deleted_rows); an UPDATE is always audited row by row, where old and new belong together for sure.
@@ -98,36 +120,33 @@ DECLARE
     qualified text := format('%I.%I', TG_TABLE_SCHEMA, TG_TABLE_NAME);
     writer text := nullif(current_setting('rlsguard.writer', true), '');
     claimed text := nullif(current_setting('rlsguard.actor', true), '');
-    app text := current_setting('application_name');
-    xid xid8 := pg_current_xact_id();
     old_row jsonb;
     new_row jsonb;
 BEGIN
     IF TG_LEVEL = 'STATEMENT' AND TG_OP = 'INSERT' THEN
-        INSERT INTO rlsguard.change_event (table_name, table_oid, operation, new_row, withheld, changed_at,
-            session_role, current_role_name, claimed_actor, transaction_id, client_address, application_name)
+        INSERT INTO rlsguard.change_event
+            (table_name, table_oid, operation, new_row, withheld, current_role_name, claimed_actor)
         SELECT qualified, TG_RELID, TG_OP,
-               CASE WHEN plain THEN to_jsonb(n) ELSE rlsguard.withhold(to_jsonb(n), redact, hash) END,
-               withheld, statement_timestamp(), session_user, writer, claimed, xid, inet_client_addr(), app
+               CASE WHEN plain THEN rlsguard.as_json(n) ELSE rlsguard.withhold(rlsguard.as_json(n), redact, hash) END,
+               withheld, writer, claimed
         FROM inserted_rows AS n;
     ELSIF TG_LEVEL = 'STATEMENT' AND TG_OP = 'DELETE' THEN
-        INSERT INTO rlsguard.change_event (table_name, table_oid, operation, old_row, withheld, changed_at,
-            session_role, current_role_name, claimed_actor, transaction_id, client_address, application_name)
+        INSERT INTO rlsguard.change_event
+            (table_name, table_oid, operation, old_row, withheld, current_role_name, claimed_actor)
         SELECT qualified, TG_RELID, TG_OP,
-               CASE WHEN plain THEN to_jsonb(o) ELSE rlsguard.withhold(to_jsonb(o), redact, hash) END,
-               withheld, statement_timestamp(), session_user, writer, claimed, xid, inet_client_addr(), app
+               CASE WHEN plain THEN rlsguard.as_json(o) ELSE rlsguard.withhold(rlsguard.as_json(o), redact, hash) END,
+               withheld, writer, claimed
         FROM deleted_rows AS o;
     ELSE
         IF TG_OP IN ('UPDATE', 'DELETE') THEN
-            old_row := CASE WHEN plain THEN to_jsonb(OLD) ELSE rlsguard.withhold(to_jsonb(OLD), redact, hash) END;
+            old_row := CASE WHEN plain THEN rlsguard.as_json(OLD) ELSE rlsguard.withhold(rlsguard.as_json(OLD), redact, hash) END;
         END IF;
         IF TG_OP IN ('INSERT', 'UPDATE') THEN
-            new_row := CASE WHEN plain THEN to_jsonb(NEW) ELSE rlsguard.withhold(to_jsonb(NEW), redact, hash) END;
+            new_row := CASE WHEN plain THEN rlsguard.as_json(NEW) ELSE rlsguard.withhold(rlsguard.as_json(NEW), redact, hash) END;
         END IF;
-        INSERT INTO rlsguard.change_event (table_name, table_oid, operation, old_row, new_row, withheld, changed_at,
-            session_role, current_role_name, claimed_actor, transaction_id, client_address, application_name)
-        VALUES (qualified, TG_RELID, TG_OP, old_row, new_row, withheld, statement_timestamp(), session_user,
-                writer, claimed, xid, inet_client_addr(), app);
+        INSERT INTO rlsguard.change_event
+            (table_name, table_oid, operation, old_row, new_row, withheld, current_role_name, claimed_actor)
+        VALUES (qualified, TG_RELID, TG_OP, old_row, new_row, withheld, writer, claimed);
     END IF;
     -- The next statement hands over anew.
     PERFORM set_config('rlsguard.writer', '', true);
@@ -136,10 +155,6 @@ END
 $$;
 COMMENT ON FUNCTION rlsguard.audit_change() IS 'Writes the row changes of an audited table to rlsguard.change_event';
 
-REVOKE ALL ON FUNCTION
-    rlsguard.withhold(jsonb, text[], text[]),
-    rlsguard.hand_over_role(),
-    rlsguard.audit_change()
-FROM PUBLIC;
+REVOKE ALL ON FUNCTION rlsguard.audit_change() FROM PUBLIC;
 
 RESET ROLE;

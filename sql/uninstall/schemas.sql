@@ -1,7 +1,7 @@
 -- Schemas that the guard was granted.
-SELECT n.nspname
+SELECT DISTINCT n.nspname
 FROM pg_namespace AS n
 CROSS JOIN LATERAL aclexplode(n.nspacl) AS g
 WHERE n.nspname <> 'rlsguard' AND g.privilege_type = 'USAGE'
-  AND g.grantee = (SELECT oid FROM pg_roles WHERE rolname = 'rlsguard_owner')
+  AND g.grantee IN (SELECT oid FROM pg_roles WHERE rolname IN ('rlsguard_owner', 'rlsguard_nobody'))
 ORDER BY 1

@@ -21,7 +21,7 @@ _LEDGER = ("opt_out_event", "refuse_change")
 _LEDGER_ROLES = ("rlsguard_owner", "rlsguard_auditor")
 # Functions stand on these views, and the other views on the functions.
 _BASE_VIEWS = ("current_purpose",)
-_ROLES = ("rlsguard_recorder", "rlsguard_auditor", "rlsguard_owner")
+_ROLES = ("rlsguard_recorder", "rlsguard_auditor", "rlsguard_nobody", "rlsguard_owner")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def _grants(conn: psycopg.Connection[Any]) -> Iterator[sql.Composed]:
             sql.SQL(", ").join(Name(column) for column in columns), Name(schema, name)
         )
     for (schema,) in _fetch(conn, read("uninstall/schemas.sql")):
-        yield sql.SQL("REVOKE USAGE ON SCHEMA {} FROM rlsguard_owner").format(Name(schema))
+        yield sql.SQL("REVOKE USAGE ON SCHEMA {} FROM rlsguard_owner, rlsguard_nobody").format(Name(schema))
 
 
 def _guard(conn: psycopg.Connection[Any], keep: tuple[str, ...]) -> Iterator[sql.Composed]:

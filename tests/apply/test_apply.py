@@ -215,7 +215,7 @@ def test_two_databases_of_a_server_share_the_roles(bank, server):
         apply(other, BANK_MAP)
         with bank.connect() as conn:
             removal = uninstall(conn)
-        assert set(removal.kept_roles) == {"rlsguard_owner", "rlsguard_recorder", "rlsguard_auditor"}
+        assert set(removal.kept_roles) == {"rlsguard_owner", "rlsguard_nobody", "rlsguard_recorder", "rlsguard_auditor"}
         opt_out(other, 1, "marketing")
         with other.connect() as conn:
             uninstall(conn, drop_ledger=True)
@@ -271,7 +271,7 @@ def test_a_schema_or_role_that_somebody_else_prepared_is_not_taken_over(bank):
         apply(bank, BANK_MAP)
     with bank.connect() as conn:
         conn.execute("DROP SCHEMA rlsguard; CREATE ROLE rlsguard_owner LOGIN; GRANT rlsguard_owner TO mallory")
-    with pytest.raises(RlsguardError, match="rlsguard_owner has members: mallory"):
+    with pytest.raises(RlsguardError, match="rlsguard_owner has the member mallory"):
         apply(bank, BANK_MAP)
     with bank.connect() as conn:
         conn.execute("REVOKE rlsguard_owner FROM mallory")
@@ -279,7 +279,7 @@ def test_a_schema_or_role_that_somebody_else_prepared_is_not_taken_over(bank):
     assert column(bank, "SELECT rolcanlogin FROM pg_roles WHERE rolname = 'rlsguard_owner'") == [False]
     with bank.connect() as conn:
         conn.execute("GRANT rlsguard_owner TO mallory")
-    with pytest.raises(RlsguardError, match="rlsguard_owner has members: mallory"):
+    with pytest.raises(RlsguardError, match="rlsguard_owner has the member mallory"):
         apply(bank, BANK_MAP)
 
 

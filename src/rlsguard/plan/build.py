@@ -293,4 +293,4 @@ def _grants(
             )
         tables.append(HopColumns(name, tuple(columns[name]), held))
     schemas = {name.schema for name in columns} | types
-    return Grants(tuple(sorted(schemas)), tuple(tables))
+    return Grants(tuple(sorted(schemas)), tuple(sorted(types)), tuple(tables))

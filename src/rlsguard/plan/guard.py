@@ -57,6 +57,7 @@ GUARD_FILES = (
             "trigger rlsguard.change_event append_only",
             *_functions(
                 "withhold(changed_row jsonb, redact text[], hash text[])",
+                "as_json(changed_row anyelement)",
                 "hand_over_role()",
                 "audit_change()",
             ),

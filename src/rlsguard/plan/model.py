@@ -51,7 +51,7 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Roles(Unit):
-    """The guard's three roles; `bypass` where the owner has BYPASSRLS."""
+    """The guard's four roles; `bypass` where the owner has BYPASSRLS."""
 
     bypass: bool
 
@@ -61,7 +61,7 @@ class Roles(Unit):
 
     @property
     def objects(self) -> tuple[str, ...]:
-        return ("role rlsguard_owner", "role rlsguard_recorder", "role rlsguard_auditor")
+        return tuple(f"role rlsguard_{name}" for name in ("owner", "nobody", "recorder", "auditor"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +157,7 @@ class Grants(Unit):
     """What the guard may read of the user's tables to follow subject paths."""
 
     schemas: tuple[str, ...]
+    type_schemas: tuple[str, ...]
     tables: tuple[HopColumns, ...]
 
     @property
@@ -167,6 +168,7 @@ class Grants(Unit):
     def objects(self) -> tuple[str, ...]:
         return (
             *(f"usage {schema}" for schema in self.schemas),
+            *(f"nobody's usage {schema}" for schema in self.type_schemas),
             *(f"{_object('grant', t.table)}.{column}" for t in self.tables for column in t.columns),
             *(_object("policy", t.table, "rlsguard hop") for t in self.tables if t.let_guard_in),
         )

@@ -99,6 +99,7 @@ def _(unit: State) -> str:
         change_function=guard(f"change_{unit.kind}").sql,
         order_function=guard(f"order_{unit.kind}").sql,
         spellings_function=guard(f"spellings_{unit.kind}").sql,
+        spelled=_spelled(key.type.sql),
         sample=_sample(unit),
     )
 
@@ -108,6 +109,7 @@ def _(unit: Grants) -> str:
     return render(
         "grant.sql.j2",
         schemas=[Name(schema) for schema in unit.schemas],
+        type_schemas=[Name(schema) for schema in unit.type_schemas],
         tables=[
             {
                 "table": t.table.sql,
@@ -209,6 +211,11 @@ def _role(name: str) -> sql.Literal:
 def _type(spelled: str) -> sql.SQL:
     # As format_type() of the server spells and quotes it.
     return sql.SQL(spelled)
+
+
+def _spelled(type_sql: str) -> sql.Composable:
+    """Return the stored key as text; of a type outside pg_catalog by its output function, past casts of the user's."""
+    return sql.SQL("format('%s', s.subject_key)" if "." in type_sql else "s.subject_key::text")
 
 
 def _sample(unit: State) -> sql.Composable:
