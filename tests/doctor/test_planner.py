@@ -82,6 +82,26 @@ def test_the_cliff_is_where_the_planner_falls(bank, rows, falls):
         assert verdicts(bank, "work-mem") == [("ok", "work_mem")]
 
 
+@pytest.mark.parametrize(
+    ("rows", "found", "falls"), [(1500, [], False), (3000, ["warning"], False), (6000, ["warning", "error"], True)]
+)
+def test_a_list_that_must_fit_is_told_of_before_it_does_not(bank, rows, found, falls):
+    _fill(bank, rows)
+    apply(bank, BANK_MAP.replace("bank.client: {holds", "bank.client: {reads: scans, holds"))
+    bank.execute("ANALYZE rlsguard.opt_out_client")
+    bank.execute("ALTER ROLE campaign_app SET work_mem = 64; ALTER ROLE campaign_app SET hash_mem_multiplier = 2")
+    assert [f.severity for f in of(bank, "work-mem") if f.severity != "ok"] == found
+    with bank.connect("campaign_app") as conn:
+        plan = "\n".join(row[0] for row in conn.execute("EXPLAIN SELECT FROM bank.client").fetchall())
+    assert ("hashed SubPlan 2" not in plan) == falls, plan
+    if found:
+        last = of(bank, "work-mem")[-1]
+        assert last.about == "rlsguard.suppressed_client"
+        assert "bank.client" in last.message
+        bank.execute(last.advice)
+        assert verdicts(bank, "work-mem") == [("ok", "work_mem")]
+
+
 def test_the_cliff_of_everybody(bank):
     _fill(bank, 6000)
     bank.execute("ANALYZE rlsguard.opt_out_client")

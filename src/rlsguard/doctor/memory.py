@@ -6,13 +6,29 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from rlsguard.doctor.model import Finding, named
+from rlsguard.doctor.model import Finding, Severity, named
 from rlsguard.names import quote
-from rlsguard.plan.model import guard
 
 _MAXALIGN = 8
 _TUPLE_HEADER = 24
 _UNITS = {"b": 1, "kb": 1024, "mb": 1024**2, "gb": 1024**3, "tb": 1024**4}
+
+
+@dataclass(frozen=True, slots=True)
+class HashedList:
+    """A list that is hashed to be looked into.
+
+    Attributes:
+        name: the table or view that it comes from.
+        rows: as the planner reckons.
+        width: of an entry, in bytes.
+        scanned: tables whose policies have no other way than this list; of all others each row can be looked up.
+    """
+
+    name: str
+    rows: float
+    width: int
+    scanned: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,23 +51,22 @@ def needed(rows: float, key_width: int) -> float:
 
 
 def cliffs(
-    states: Iterable[Any], server: Any, role_settings: Iterable[Any], readers: Iterable[str]
+    lists: Iterable[HashedList], server: Any, role_settings: Iterable[Any], readers: Iterable[str]
 ) -> Iterator[Finding]:
-    """Yield a warning for each list and amount of memory that it does not fit into.
+    """Yield a finding for each list and amount of memory that it does not fit into, or that it fills by half and must.
 
     Args:
-        states: rows of `sql/doctor/states.sql`; all their rows count, as if every purpose were the reader's.
         server: the row of `sql/doctor/settings.sql`, for whom nothing else is set.
         readers: roles whose own settings are looked at.
     """
     memories: dict[HashMemory, list[str]] = {of_role(None, server, role_settings): []}
     for role in readers:
         memories.setdefault(of_role(role, server, role_settings), []).append(role)
-    for state in states:
-        bytes_needed = needed(state.rows, state.key_width)
+    for one in lists:
+        bytes_needed = needed(one.rows, one.width)
         for memory, roles in memories.items():
-            if bytes_needed > memory.limit:
-                yield _cliff(str(guard(state.name)), state.rows, bytes_needed, memory, roles)
+            if bytes_needed > memory.limit or (one.scanned and bytes_needed > memory.limit / 2):
+                yield _cliff(one, bytes_needed, memory, roles)
 
 
 def of_role(role: str | None, server: Any, role_settings: Iterable[Any]) -> HashMemory:
@@ -80,14 +95,23 @@ def in_bytes(setting: str) -> int:
     return int(float(number) * _UNITS[unit])
 
 
-def _cliff(name: str, rows: float, size: float, memory: HashMemory, roles: list[str]) -> Finding:
+def _cliff(one: HashedList, size: float, memory: HashMemory, roles: list[str]) -> Finding:
     enough = 1
-    while enough * 1024**2 * memory.multiplier < size:
+    while enough * 1024**2 * memory.multiplier < (2 * size if one.scanned else size):
         enough *= 2
     who = f" of {named(roles)}" if roles else ""
+    does_not_fit = size > memory.limit
+    if not one.scanned:
+        then = "scans probe it row by row"
+    else:
+        tables = ", ".join(one.scanned)
+        then = f"queries of {tables} {'go' if does_not_fit else 'will go'} through all of it for each row"
+        then += "" if does_not_fit else ", once it does not fit"
     message = (
-        f"{name} has about {rows:.0f} rows, {size / 1024**2:.1f} MB hashed, and work_mem x hash_mem_multiplier{who} "
-        f"is {memory.limit / 1024**2:.1f} MB: scans probe it row by row."
+        f"{one.name} has about {one.rows:.0f} rows, {size / 1024**2:.1f} MB hashed, and work_mem x hash_mem_multiplier"
+        f"{who} is {memory.limit / 1024**2:.1f} MB: {then}."
     )
     advice = " ".join(f"ALTER ROLE {quote(role)} SET work_mem = '{enough}MB';" for role in roles)
-    return Finding("work-mem", "warning", name, message, advice or f"Set work_mem = '{enough}MB' for roles that scan.")
+    advice = advice or f"Set work_mem = '{enough}MB' for roles that scan."
+    severity: Severity = "error" if one.scanned and does_not_fit else "warning"
+    return Finding("work-mem", severity, one.name, message, advice)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from psycopg import sql
+
 from rlsguard.catalog.model import Table
-from rlsguard.doctor.memory import cliffs
+from rlsguard.doctor.memory import HashedList, cliffs
 from rlsguard.doctor.model import Finding
 from rlsguard.doctor.scene import Scene
 from rlsguard.names import quote
@@ -49,10 +51,27 @@ def memory(scene: Scene) -> Iterator[Finding]:
     """Compare each list of opt-outs with the memory that readers may hash it in."""
     if not scene.here.installed:
         return
-    states = scene.rows("states")
     (server,) = scene.rows("settings")
-    wrong = list(cliffs(states, server, scene.role_settings, _readers(scene)))
-    yield from wrong or (Finding("work-mem", "ok", "work_mem", "every list of opt-outs fits into hash memory.", ""),)
+
+    def too_long(lists: Iterable[HashedList]) -> list[Finding]:
+        return list(cliffs(lists, server, scene.role_settings, _readers(scene)))
+
+    # All rows count, as if every purpose were the reader's.
+    states = too_long(HashedList(str(guard(s.name)), s.rows, s.key_width) for s in scene.rows("states"))
+    yield from states
+    scans = too_long(_scanned(scene))
+    yield from scans
+    if not states and not scans:
+        yield Finding("work-mem", "ok", "work_mem", "every list of opt-outs fits into hash memory.", "")
+
+
+def _scanned(scene: Scene) -> Iterator[HashedList]:
+    """Yield the lists that must fit, as long as the planner takes them to be."""
+    for row in scene.rows("scans"):
+        explain = sql.SQL("EXPLAIN (FORMAT JSON) SELECT * FROM {}").format(guard(row.name).sql)
+        ((plans,),) = scene.conn.execute(explain).fetchall()
+        plan = plans[0]["Plan"]
+        yield HashedList(str(guard(row.name)), plan["Plan Rows"], plan["Plan Width"], tuple(row.tables))
 
 
 def _readers(scene: Scene) -> list[str]:
