@@ -412,7 +412,9 @@ def test_a_data_map_in_the_words_of_the_oracle() -> None:
             },
             roles={"campaign_app": model.Role("campaign_app", ("marketing",), here)},
             exempt={"sox_auditor": model.Exemption("sox_auditor", "SOX", UNTIL, here)},
-            tables={trans: model.TableEntry(trans, ("financial",), (path,), "all", "hide", None, {}, None, here)},
+            tables={
+                trans: model.TableEntry(trans, ("financial",), (path,), "all", "hide", "lookups", None, {}, None, here)
+            },
             bypass=None,
             positions={},
         )
