@@ -6,8 +6,11 @@ WITH definition (object, definition) AS (
                -- who can become the guard's owner, but for the role that looks
                (SELECT string_agg(m.member::regrole::text, ',' ORDER BY m.member)
                 FROM pg_auth_members AS m
-                WHERE rolname IN ('rlsguard_owner', 'rlsguard_nobody') AND m.roleid = pg_roles.oid AND m.member <> quote_ident(current_user)::regrole
-                  AND (coalesce(to_jsonb(m) ->> 'set_option', 'true') = 'true'
+                JOIN pg_roles AS who ON who.oid = m.member
+                WHERE pg_roles.rolname IN ('rlsguard_owner', 'rlsguard_nobody') AND m.roleid = pg_roles.oid
+                  AND who.rolname <> current_user AND NOT who.rolsuper
+                  AND (m.admin_option
+                       OR coalesce(to_jsonb(m) ->> 'set_option', 'true') = 'true'
                        OR coalesce(to_jsonb(m) ->> 'inherit_option', 'true') = 'true')))
     FROM pg_roles
     WHERE rolname IN ('rlsguard_owner', 'rlsguard_nobody', 'rlsguard_recorder', 'rlsguard_auditor')
@@ -47,7 +50,7 @@ WITH definition (object, definition) AS (
     FROM pg_policy AS p
     JOIN pg_class AS c ON c.oid = p.polrelid
     JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE n.nspname = 'rlsguard' OR p.polname ~ '^(!+rlsguard|rlsguard (baseline|owner|hop))$'
+    WHERE n.nspname = 'rlsguard' OR p.polname ~ '^(!+rlsguard|rlsguard (baseline|present|owner|hop))$'
 
     UNION ALL
     SELECT 'row security ' || n.nspname || '.' || c.relname, concat_ws(' ', c.oid, c.relrowsecurity, c.relforcerowsecurity)

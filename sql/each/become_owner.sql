@@ -4,6 +4,14 @@ BEGIN
     IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'rlsguard_nobody')
        AND NOT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user)
     THEN
+        IF current_setting('server_version_num')::int >= 160000
+           AND NOT pg_has_role('rlsguard_owner', 'MEMBER WITH ADMIN OPTION')
+        THEN
+            RAISE EXCEPTION '% may not act as rlsguard_owner', current_user
+                USING ERRCODE = 'insufficient_privilege',
+                      HINT = format('A superuser can let it: GRANT rlsguard_owner, rlsguard_nobody TO %I '
+                                    'WITH ADMIN TRUE, INHERIT FALSE, SET FALSE;', current_user);
+        END IF;
         GRANT rlsguard_owner, rlsguard_nobody TO CURRENT_USER;
     END IF;
 END

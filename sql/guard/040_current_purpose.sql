@@ -51,4 +51,18 @@ COMMENT ON FUNCTION rlsguard.unknown(text) IS 'NULL, at a declared cost that the
 REVOKE ALL ON FUNCTION rlsguard.unknown(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION rlsguard.unknown(text) TO PUBLIC;
 
+-- The transaction of the reader, if it has written anything. The function that it calls is marked as one that no parallel
+-- worker may run, but a worker has its leader's transaction.
+CREATE OR REPLACE FUNCTION rlsguard.this_transaction() RETURNS xid8
+LANGUAGE plpgsql STABLE PARALLEL SAFE COST 1
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN pg_current_xact_id_if_assigned();
+END
+$$;
+COMMENT ON FUNCTION rlsguard.this_transaction() IS 'The current transaction, NULL while it has only read';
+REVOKE ALL ON FUNCTION rlsguard.this_transaction() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION rlsguard.this_transaction() TO PUBLIC;
+
 RESET ROLE;

@@ -52,7 +52,7 @@ ALTER TABLE rlsguard.opt_out_event ENABLE ALWAYS TRIGGER append_only;
 
 ALTER TABLE rlsguard.opt_out_event ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 DROP POLICY IF EXISTS guard ON rlsguard.opt_out_event;
-CREATE POLICY guard ON rlsguard.opt_out_event TO rlsguard_owner, rlsguard_auditor USING (true);
+CREATE POLICY guard ON rlsguard.opt_out_event USING (true);
 GRANT SELECT ON rlsguard.opt_out_event TO rlsguard_auditor;
 
 RESET ROLE;

@@ -80,6 +80,7 @@ CREATE OR REPLACE FUNCTION rlsguard.record_events(
 ) RETURNS SETOF rlsguard.opt_out_event
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET row_security = on
 SET timezone = 'UTC'
 SET datestyle = 'ISO, YMD'
 SET intervalstyle = 'iso_8601'
@@ -101,9 +102,23 @@ BEGIN
     IF EXISTS (SELECT FROM unnest(contexts) AS t (context) WHERE jsonb_typeof(t.context) IS DISTINCT FROM 'object') THEN
         RAISE EXCEPTION 'the context must be a JSON object' USING ERRCODE = 'invalid_parameter_value';
     END IF;
+    -- What every reader of the ledger can take in, whatever it is written in.
+    IF EXISTS (SELECT FROM unnest(contexts) AS t (context) WHERE octet_length(t.context::text) > 16384) THEN
+        RAISE EXCEPTION 'the context is larger than 16 kB' USING ERRCODE = 'program_limit_exceeded';
+    END IF;
+    IF EXISTS (
+        SELECT FROM unnest(contexts) AS t (context)
+        WHERE t.context @? '$.**{33}' OR t.context @? '$.** ? (@.type() == "number" && (@ > 1e300 || @ < -1e300))'
+    ) THEN
+        RAISE EXCEPTION 'the context is nested deeper than 32 levels, or holds a number beyond 1e300'
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
     -- A minute's grace for clocks that differ.
     IF EXISTS (SELECT FROM unnest(requested) AS t (at) WHERE t.at > clock_timestamp() + interval '1 minute') THEN
         RAISE EXCEPTION 'requested_at lies in the future' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF EXISTS (SELECT FROM unnest(requested) AS t (at) WHERE t.at < '1900-01-01') THEN
+        RAISE EXCEPTION 'requested_at lies before 1900' USING ERRCODE = 'invalid_parameter_value';
     END IF;
 
     FOR line IN EXECUTE format('SELECT o.line FROM rlsguard.%I($1, $2) AS o', 'order_' || subject_kind) USING keys, purposes
@@ -150,6 +165,7 @@ CREATE OR REPLACE FUNCTION rlsguard.record_one(
 ) RETURNS SETOF rlsguard.opt_out_event
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET row_security = on
 AS $$
 DECLARE
     wanted text[] := (SELECT array_agg(DISTINCT p.purpose) FROM unnest(purposes) AS p (purpose));
@@ -172,6 +188,7 @@ CREATE OR REPLACE FUNCTION rlsguard.opt_out(
 ) RETURNS SETOF rlsguard.opt_out_event
 LANGUAGE sql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET row_security = on
 BEGIN ATOMIC
     SELECT * FROM rlsguard.record_one('opt_out', subject_kind, key, purposes, actor, reason, context, requested_at);
 END;
@@ -184,6 +201,7 @@ CREATE OR REPLACE FUNCTION rlsguard.opt_in(
 ) RETURNS SETOF rlsguard.opt_out_event
 LANGUAGE sql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET row_security = on
 BEGIN ATOMIC
     SELECT * FROM rlsguard.record_one('opt_in', subject_kind, key, purposes, actor, reason, context, requested_at);
 END;
@@ -196,6 +214,7 @@ CREATE OR REPLACE FUNCTION rlsguard.record_batch(
 ) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET row_security = on
 AS $$
 BEGIN
     IF action IS NULL OR action NOT IN ('opt_out', 'opt_in') THEN
@@ -208,6 +227,14 @@ BEGIN
     THEN
         RAISE EXCEPTION 'the arrays of a batch differ in length' USING ERRCODE = 'array_subscript_error';
     END IF;
+    IF cardinality(keys) > 0
+       AND (array_dims(keys), array_dims(keys), array_dims(keys), array_dims(keys), array_dims(keys), array_dims(keys))
+           IS DISTINCT FROM
+           (array_dims(purposes), array_dims(actors), array_dims(reasons), array_dims(contexts), array_dims(requested),
+            format('[1:%s]', cardinality(keys)))
+    THEN
+        RAISE EXCEPTION 'the arrays of a batch must have one dimension and count from 1' USING ERRCODE = 'array_subscript_error';
+    END IF;
     RETURN (SELECT count(*) FROM rlsguard.record_events(action, subject_kind, keys, purposes, actors, reasons, contexts, requested));
 END
 $$;
@@ -219,6 +246,7 @@ CREATE OR REPLACE FUNCTION rlsguard.check_batch(subject_kind text, keys text[], 
 RETURNS TABLE (line bigint, problem text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET row_security = on
 AS $$
 DECLARE
     key text;
@@ -241,6 +269,7 @@ COMMENT ON FUNCTION rlsguard.check_batch(text, text[], text[]) IS 'The lines of 
 CREATE OR REPLACE FUNCTION rlsguard.order_batch(subject_kind text, keys text[], purposes text[]) RETURNS SETOF bigint
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET row_security = on
 AS $$
 BEGIN
     PERFORM rlsguard.require_subject_kind(subject_kind);
@@ -254,6 +283,7 @@ COMMENT ON FUNCTION rlsguard.order_batch(text, text[], text[]) IS 'Line numbers 
 CREATE OR REPLACE FUNCTION rlsguard.history(subject_kind text, key text) RETURNS SETOF rlsguard.opt_out_event
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET row_security = on
 SET timezone = 'UTC'
 SET datestyle = 'ISO, YMD'
 SET intervalstyle = 'iso_8601'

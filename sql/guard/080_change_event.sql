@@ -44,8 +44,8 @@ ALTER TABLE rlsguard.change_event ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SEC
 ALTER TABLE rlsguard.secret ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 DROP POLICY IF EXISTS guard ON rlsguard.change_event;
 DROP POLICY IF EXISTS guard ON rlsguard.secret;
-CREATE POLICY guard ON rlsguard.change_event TO rlsguard_owner, rlsguard_auditor USING (true);
-CREATE POLICY guard ON rlsguard.secret TO rlsguard_owner USING (true);
+CREATE POLICY guard ON rlsguard.change_event USING (true);
+CREATE POLICY guard ON rlsguard.secret USING (true);
 GRANT SELECT ON rlsguard.change_event TO rlsguard_auditor;
 
 -- Columns to redact are taken out, columns to hash are replaced. A column that the row does not have was
@@ -94,6 +94,7 @@ SET LOCAL ROLE rlsguard_nobody;
 CREATE OR REPLACE FUNCTION rlsguard.as_json(changed_row anyelement) RETURNS jsonb
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET row_security = on
 AS $$
 BEGIN
     RETURN to_jsonb(changed_row);
@@ -111,6 +112,7 @@ REVOKE CREATE, USAGE ON SCHEMA rlsguard FROM rlsguard_nobody;
 CREATE OR REPLACE FUNCTION rlsguard.audit_change() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET row_security = on
 AS $$
 DECLARE
     redact text[] := coalesce(TG_ARGV[0], '{}')::text[];

@@ -14,7 +14,7 @@ COMMENT ON TABLE rlsguard.manifest IS 'What rlsguard has made in this database, 
 COMMENT ON COLUMN rlsguard.manifest.made_in IS 'Server and database whose OIDs are in detail; a restored dump has others';
 ALTER TABLE rlsguard.manifest ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 DROP POLICY IF EXISTS guard ON rlsguard.manifest;
-CREATE POLICY guard ON rlsguard.manifest TO rlsguard_owner, rlsguard_auditor USING (true);
+CREATE POLICY guard ON rlsguard.manifest USING (true);
 GRANT SELECT ON rlsguard.manifest TO rlsguard_auditor;
 
 RESET ROLE;

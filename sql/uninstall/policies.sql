@@ -3,5 +3,5 @@ SELECT n.nspname, c.relname, p.polname
 FROM pg_policy AS p
 JOIN pg_class AS c ON c.oid = p.polrelid
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
-WHERE n.nspname <> 'rlsguard' AND p.polname ~ '^(!+rlsguard|rlsguard (baseline|owner|hop))$'
+WHERE n.nspname <> 'rlsguard' AND p.polname ~ '^(!+rlsguard|rlsguard (baseline|present|owner|hop))$'
 ORDER BY 1, 2, 3

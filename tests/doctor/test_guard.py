@@ -47,7 +47,14 @@ def test_whoever_can_create_roles_but_not_become_the_owner(bank):
     assert "rlsguard_owner" in found.message
     bank.execute(found.advice)
     assert [f for f in of(bank, "rights", user="second_dba", text=None) if f.about == "second_dba"] == []
-    assert verdicts(bank, "guard") == [("ok", "rlsguard_owner")]
+    if bank.server.major >= 16:
+        (found,) = of(bank, "guard")
+        assert (found.severity, found.about) == ("note", "rlsguard_owner")
+        assert found.message.startswith("second_dba can let anybody become rlsguard_owner")
+        # Who applies may administer the guard; and needs no more than that.
+        apply(bank, BANK_MAP)
+    else:
+        assert verdicts(bank, "guard") == [("ok", "rlsguard_owner")]
 
 
 def test_a_map_that_does_not_fit(plain):
@@ -71,11 +78,11 @@ def test_both_modes_are_seen_and_work(plain, text, mode):
 def test_the_attribute_is_gone(bank):
     bank.execute("SELECT * FROM rlsguard.opt_out('client', '1', '{marketing}', 'a', 'r')")
     bank.execute("ALTER ROLE rlsguard_owner NOBYPASSRLS")
-    assert verdicts(bank, "guard-mode", user="stranger") == [("error", "bank.disp")]
+    assert verdicts(bank, "guard-mode", user="stranger") == [("error", "rlsguard_owner")]
     (found,) = of(bank, "guard-probe")
-    assert (found.severity, found.message.split(":")[0]) == (
+    assert (found.severity, found.message.split(":")[:2]) == (
         "error",
-        "in a sample of 3 rows of bank.disp the guard sees 2",
+        ["the guard cannot read bank.disp", " opt-outs cannot be enforced"],
     )
 
 
@@ -119,8 +126,7 @@ def test_a_schema_that_is_somebody_elses(bank):
     bank.execute('CREATE ROLE "some body"; ALTER SCHEMA rlsguard OWNER TO "some body"')
     found = of(bank, "guard", user="stranger")[0]
     assert found.severity == "error"
-    bank.execute(found.advice)
-    assert verdicts(bank, "guard") == [("ok", "rlsguard_owner")]
+    assert found.advice.startswith('As "some body" run rlsguard apply')
 
 
 def test_no_check_is_silent_or_breaks_for_a_login_without_rights(bank):

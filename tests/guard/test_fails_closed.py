@@ -195,7 +195,7 @@ def test_our_policy_sorts_before_every_restrictive_one(bank):
     names = column(
         bank, "SELECT polname::text FROM pg_policy WHERE NOT polpermissive AND polrelid = 'bank.trans'::regclass"
     )
-    assert sorted(names, key=str.encode) == ["!!!rlsguard", "!!first"]
+    assert sorted(names, key=str.encode) == ["!!!rlsguard", "!!first", "rlsguard present"]
     with bank.connect() as conn:
         conn.execute('DROP POLICY "!!first" ON bank.trans; CREATE POLICY " " ON bank.trans AS RESTRICTIVE USING (true)')
     with pytest.raises(MapError, match=r"bank\.trans has a restrictive policy that sorts before any other name"):

@@ -34,8 +34,9 @@ def check(scene: Scene) -> Iterator[Finding]:
 
 def _owner(guard: Any) -> Iterator[Finding]:
     if guard.schema_owner != OWNER:
-        message = f"schema rlsguard belongs to {quote(guard.schema_owner)}, who can change all that is in it."
-        yield Finding("guard", "error", "rlsguard", message, f"ALTER SCHEMA rlsguard OWNER TO {OWNER};")
+        who = quote(guard.schema_owner)
+        message = f"schema rlsguard belongs to {who}, who can change all that is in it; was it restored without owners?"
+        yield Finding("guard", "error", "rlsguard", message, f"As {who} run rlsguard apply MAP: it gives the guard back.")
     if guard.can_login is None:
         yield Finding("guard", "error", OWNER, f"the role {OWNER} is not there.", _REAPPLY)
         return
@@ -46,10 +47,18 @@ def _owner(guard: Any) -> Iterator[Finding]:
         advice = f"REVOKE {OWNER} FROM {', '.join(map(quote, guard.members))};"
         message = f"{named(guard.members)} can become {OWNER}, and so switch the guard off."
         yield Finding("guard", "error", OWNER, message, advice)
+    if guard.administrators:
+        advice = f"Leave it to who applies; from others: REVOKE {OWNER} FROM {', '.join(map(quote, guard.administrators))};"
+        message = f"{named(guard.administrators)} can let anybody become {OWNER} (ADMIN OPTION), and so switch the guard off."
+        yield Finding("guard", "note", OWNER, message, advice)
 
 
 def _mode(guard: Any, hops: list[Any]) -> Iterator[Finding]:
     if guard.bypass:
+        return
+    if not guard.marker:
+        message = f"{OWNER} has no BYPASSRLS any more: every query of a guarded table is refused."
+        yield Finding("guard-mode", "error", OWNER, message, f"ALTER ROLE {OWNER} BYPASSRLS; or: {_REAPPLY}")
         return
     for hop in hops:
         if not hop.marked:
@@ -101,6 +110,9 @@ def _probe(scene: Scene, guard: Any, hops: list[Any]) -> Iterator[Finding]:
             mine, its = _seen(scene, name, hop.pages, None), _seen(scene, name, hop.pages, OWNER)
         except psycopg.errors.InsufficientPrivilege as error:
             yield _could_not(explain(error))
+            continue
+        except psycopg.errors.ObjectNotInPrerequisiteState as error:
+            yield Finding("guard-probe", "error", str(name), f"the guard cannot read {name}: {explain(error)}", _REAPPLY)
             continue
         if its < mine:
             message = f"in a sample of {mine} rows of {name} the guard sees {its}: opt-outs over the rest do not hold."

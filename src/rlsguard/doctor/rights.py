@@ -58,7 +58,7 @@ def _become_owner(scene: Scene, me: str) -> str:
     if scene.catalog.major < 16:
         return f"ALTER ROLE {me} CREATEROLE;"
     # By this the role may make itself a member for the time of an apply, and is none in between.
-    return f"GRANT {OWNER} TO {me} WITH ADMIN TRUE, INHERIT FALSE, SET FALSE;"
+    return f"GRANT {OWNER}, rlsguard_nobody TO {me} WITH ADMIN TRUE, INHERIT FALSE, SET FALSE;"
 
 
 def _own(scene: Scene, me: str, owner: str) -> str:

@@ -32,7 +32,7 @@ from rlsguard.plan.notices import notices_of
 from rlsguard.plan.resolve import Resolver, hop_cycles
 from rlsguard.problems import MapError
 
-_OURS = re.compile(r"!+rlsguard|rlsguard (baseline|owner|hop)")
+_OURS = re.compile(r"!+rlsguard|rlsguard (baseline|present|owner|hop)")
 
 
 def build(datamap: DataMap, catalog: Catalog, installed: Installed = NOTHING_INSTALLED) -> Plan:
@@ -67,7 +67,7 @@ def build(datamap: DataMap, catalog: Catalog, installed: Installed = NOTHING_INS
         for entry, table, routes in guarded
         if (protection := _protect(resolver, installed, entry, table, routes, marker=not bypass and table.name in hops))
     ]
-    grants = _grants(resolver, entries, installed, bypass)
+    grants = _grants(resolver, entries, frozenset(table.name for _, table, _ in guarded), installed, bypass)
     if resolver.problems:
         raise MapError(dict.fromkeys(resolver.problems))
 
@@ -184,6 +184,7 @@ def _protect(
         policy=policy,
         marker=marker,
         baseline=not governed,
+        present=governed,
         owner_policy=governed and not before.force,
         before=before,
     )
@@ -260,6 +261,7 @@ def _states(resolver: Resolver, datamap: DataMap) -> list[State]:
 def _grants(
     resolver: Resolver,
     entries: list[tuple[TableEntry, Table, tuple[Route, ...]]],
+    guarded: frozenset[QualifiedName],
     installed: Installed,
     bypass: bool,
 ) -> Grants:
@@ -283,7 +285,7 @@ def _grants(
     for name in sorted(columns):
         table = resolver.catalog.tables[name]
         theirs = [p for p in table.policies if not _OURS.fullmatch(p.name)]
-        held = not bypass and (_before(table, installed).row_security or bool(theirs))
+        held = not bypass and (name in guarded or _before(table, installed).row_security or bool(theirs))
         restrictive = [p.name for p in theirs if not p.permissive]
         if held and restrictive:
             resolver.problem(
@@ -293,4 +295,4 @@ def _grants(
             )
         tables.append(HopColumns(name, tuple(columns[name]), held))
     schemas = {name.schema for name in columns} | types
-    return Grants(tuple(sorted(schemas)), tuple(sorted(types)), tuple(tables))
+    return Grants(bypass, tuple(sorted(schemas)), tuple(sorted(types)), tuple(tables))

@@ -154,8 +154,9 @@ class HopColumns:
 
 @dataclass(frozen=True, slots=True)
 class Grants(Unit):
-    """What the guard may read of the user's tables to follow subject paths."""
+    """What the guard may read of the user's tables to follow subject paths; `bypass` where it passes all row security."""
 
+    bypass: bool
     schemas: tuple[str, ...]
     type_schemas: tuple[str, ...]
     tables: tuple[HopColumns, ...]
@@ -171,6 +172,7 @@ class Grants(Unit):
             *(f"nobody's usage {schema}" for schema in self.type_schemas),
             *(f"{_object('grant', t.table)}.{column}" for t in self.tables for column in t.columns),
             *(_object("policy", t.table, "rlsguard hop") for t in self.tables if t.let_guard_in),
+            *(() if self.bypass else (_object("policy", guard("hop_like"), "guard"),)),
         )
 
     @property
@@ -281,6 +283,7 @@ class Protection(Unit):
     policy: str
     marker: bool
     baseline: bool
+    present: bool
     owner_policy: bool
     before: Before
 
@@ -291,7 +294,11 @@ class Protection(Unit):
     @property
     def policies(self) -> tuple[str, ...]:
         """The names of the policies made."""
-        extra = (("rlsguard baseline", self.baseline), ("rlsguard owner", self.owner_policy))
+        extra = (
+            ("rlsguard baseline", self.baseline),
+            ("rlsguard present", self.present),
+            ("rlsguard owner", self.owner_policy),
+        )
         return (self.policy, *(name for name, made in extra if made))
 
     @property

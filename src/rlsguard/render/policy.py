@@ -26,17 +26,29 @@ def policy_expression(protection: Protection) -> sql.Composable:
     `NULLIF(EXISTS (...), true) IS NOT NULL` is NOT EXISTS with a better guess by the planner: it takes
     this for true of nearly every row, where it takes NOT EXISTS for true of half of them.
     """
-    conditions: list[sql.Composable] = []
+    conditions: list[sql.Composable] = [_sighted(protection)]
     for look in protection.lookups:
         conditions.append(_not_suppressed(protection.name, look))
         if look.hide_unknown:
             conditions.append(_known(protection.name, look))
     visible = sql.SQL("\n        AND ").join(conditions)
-    if not protection.marker:
-        return visible
-    # The guard itself, following a path over this table, must find every row.
-    both = sql.SQL("({})\n        OR EXISTS (SELECT FROM rlsguard.guard_only)")
-    return both.format(visible)
+    return _or_guard(visible) if protection.marker else visible
+
+
+def present_expression(protection: Protection) -> sql.Composable:
+    """Return a condition that is true as long as the table's policy is there; it depends on nothing but the catalog."""
+    there = sql.SQL(
+        "NULLIF(EXISTS (\n"
+        "            SELECT FROM pg_catalog.pg_policy AS p\n"
+        "            WHERE p.polrelid = {}::regclass AND p.polname = {}\n"
+        "        ), false) IS NOT NULL"
+    ).format(sql.Literal(str(protection.name)), sql.Literal(protection.policy))
+    return _or_guard(there) if protection.marker else there
+
+
+def _or_guard(condition: sql.Composable) -> sql.Composable:
+    """Return *condition* or "it is the guard itself, following a path over this table", who must find every row."""
+    return sql.SQL("({})\n        OR EXISTS (SELECT FROM rlsguard.guard_only)").format(condition)
 
 
 def baseline_expression(protection: Protection) -> sql.Composable:
@@ -49,6 +61,18 @@ def baseline_expression(protection: Protection) -> sql.Composable:
     columns = dict.fromkeys(column for look in protection.lookups for column in look.route.here_columns)
     named = [sql.SQL("{} IS NULL").format(_column(protection.name, column)) for column in columns]
     return sql.SQL("({}) OR ({})").format(conjunction(parts), conjunction(list(named)))
+
+
+def _sighted(protection: Protection) -> sql.Composable:
+    """Return what is true, or an error while the guard is blind; once for a query.
+
+    Up to 16 a scalar sub-select, which is asked once even inside a nested loop, keeps parallel workers out of
+    sub-queries. `IS NOT NULL`, because the planner takes a bare boolean for true of half the rows.
+    """
+    asked = "rlsguard.require_sight()"
+    if not all(look.scans for look in protection.lookups):
+        asked = f"(SELECT {asked})"
+    return sql.SQL(asked + " IS NOT NULL")
 
 
 def _not_suppressed(table: QualifiedName, look: Lookup) -> sql.Composable:

@@ -24,7 +24,7 @@ from rlsguard.plan.model import (
     guard,
     state_table,
 )
-from rlsguard.render.policy import baseline_expression, conjunction, equals, policy_expression
+from rlsguard.render.policy import baseline_expression, conjunction, equals, policy_expression, present_expression
 from rlsguard.render.template import remark, render
 from rlsguard.sqlfiles import read
 
@@ -108,6 +108,7 @@ def _(unit: State) -> str:
 def _(unit: Grants) -> str:
     return render(
         "grant.sql.j2",
+        marker=not unit.bypass,
         schemas=[Name(schema) for schema in unit.schemas],
         type_schemas=[Name(schema) for schema in unit.type_schemas],
         tables=[
@@ -168,6 +169,7 @@ def _(unit: Protection) -> str:
         policy=Name(unit.policy),
         expression=policy_expression(unit),
         baseline=baseline_expression(unit) if unit.baseline else None,
+        present=present_expression(unit) if unit.present else None,
         owner=Name(unit.owner) if unit.owner_policy else None,
     )
 
