@@ -1,18 +1,21 @@
--- What has been applied. The OIDs in it are those of the database that it was written in: in a restored dump, tables
--- are found by name.
+-- What has been applied. The OIDs in it are those of the database that it was written in: where none is found, because
+-- the database or the table was restored from a dump, the table is found by name.
 SELECT m.unit,
        m.statements_hash,
        m.objects,
-       CASE WHEN m.made_in = here.database OR NOT m.detail ? 'oid'
-            THEN m.detail
-            ELSE m.detail || jsonb_build_object(
-                'oid', coalesce(to_regclass(format('%I.%I', m.detail ->> 'schema', m.detail ->> 'table'))::oid::bigint, 0))
+       CASE WHEN NOT m.detail ? 'oid' THEN m.detail
+            ELSE m.detail || jsonb_build_object('oid', coalesce(its.own_oid, its.named_oid, 0)::bigint)
        END AS detail,
-       m.made_in = here.database AS made_here
+       here.is_it AND (NOT m.detail ? 'oid' OR its.own_oid IS NOT NULL) AS made_here
 FROM rlsguard.manifest AS m
-CROSS JOIN (
-    SELECT c.system_identifier || '/' || d.oid
+CROSS JOIN LATERAL (
+    SELECT m.made_in = c.system_identifier || '/' || d.oid
     FROM pg_control_system() AS c
     JOIN pg_database AS d ON d.datname = current_database()
-) AS here (database)
+) AS here (is_it)
+CROSS JOIN LATERAL (
+    -- A renamed table keeps its OID.
+    SELECT (SELECT c.oid FROM pg_class AS c WHERE here.is_it AND c.oid = (m.detail ->> 'oid')::bigint::oid),
+           to_regclass(format('%I.%I', m.detail ->> 'schema', m.detail ->> 'table'))::oid
+) AS its (own_oid, named_oid)
 ORDER BY m.unit

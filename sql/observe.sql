@@ -41,7 +41,7 @@ WITH definition (object, definition) AS (
            concat_ws(E'\n', pg_get_functiondef(p.oid), p.proowner::regrole, p.proacl)
     FROM pg_proc AS p
     JOIN pg_namespace AS n ON n.oid = p.pronamespace
-    WHERE n.nspname = 'rlsguard' AND p.prokind = 'f'
+    WHERE n.nspname = 'rlsguard' AND p.prokind IN ('f', 'p')
 
     UNION ALL
     SELECT 'policy ' || n.nspname || '.' || c.relname || ' ' || p.polname,

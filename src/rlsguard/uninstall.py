@@ -11,7 +11,8 @@ from psycopg import sql
 
 from rlsguard.apply import enter_owner, explain, leave_owner
 from rlsguard.catalog.installed import load_installed
-from rlsguard.names import Name
+from rlsguard.names import Name, QualifiedName
+from rlsguard.plan.build import before_ours
 from rlsguard.problems import RlsguardError
 from rlsguard.sqlfiles import read
 from rlsguard.undo import remove_audit, remove_protection
@@ -79,7 +80,7 @@ def uninstall(
 
 def _plan(conn: psycopg.Connection[Any], drop_ledger: bool) -> Removal:
     if not _fetch(conn, "SELECT FROM pg_namespace WHERE nspname = 'rlsguard'"):
-        raise RlsguardError("rlsguard is not installed in this database")
+        return _left_over(conn)
     entries = 0
     if _fetch(
         conn, "SELECT to_regclass('rlsguard.opt_out_event') WHERE to_regclass('rlsguard.opt_out_event') IS NOT NULL"
@@ -90,21 +91,51 @@ def _plan(conn: psycopg.Connection[Any], drop_ledger: bool) -> Removal:
     return Removal(tuple(s.as_string(conn) for s in statements), entries, keeps, _LEDGER_ROLES if keeps else ())
 
 
+def _left_over(conn: psycopg.Connection[Any]) -> Removal:
+    """Return what takes away the policies that are left of a guard whose schema was dropped by hand."""
+    statements = (*_user_tables(conn), *_grants(conn))
+    if statements:
+        return Removal(tuple(s.as_string(conn) for s in statements), 0, False, ())
+    tables = [QualifiedName(*row) for row in _fetch(conn, read("uninstall/stranded.sql"))]
+    if not tables:
+        raise RlsguardError("rlsguard is not installed in this database")
+    off = "; ".join(f"ALTER TABLE {name} DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY" for name in tables)
+    raise RlsguardError(
+        "rlsguard is not installed in this database. Nobody sees a row of tables whose row security is on and forced,"
+        f" without a policy. If that is left over from a guard whose schema was dropped: {off}"
+    )
+
+
 def _user_tables(conn: psycopg.Connection[Any]) -> Iterator[sql.Composed]:
     """Yield what un-guards every table, under the name that it has now."""
     names = {oid: (schema, name) for oid, schema, name in _fetch(conn, read("uninstall/tables.sql"))}
+    done: set[tuple[str, str]] = set()
     for entry in load_installed(conn).manifest.values():
         place = names.get(entry.detail.get("oid", 0))
         if place is None:
             continue
         detail = {**entry.detail, "schema": place[0], "table": place[1]}
         if detail["kind"] == "protect":
+            done.add(place)
             yield from remove_protection(detail)
         elif detail["kind"] == "audit":
             yield from remove_audit(detail)
     # Hop policies, and whatever is ours on tables that the manifest does not know.
-    for schema, name, policy in _fetch(conn, read("uninstall/policies.sql")):
-        yield sql.SQL("DROP POLICY IF EXISTS {} ON {}").format(Name(policy), Name(schema, name))
+    for schema, name, policies in _fetch(conn, read("uninstall/policies.sql")):
+        if (schema, name) not in done and any(policy.endswith("!rlsguard") for policy in policies):
+            before = before_ours(policies)
+            yield from remove_protection(
+                {
+                    "schema": schema,
+                    "table": name,
+                    "policies": policies,
+                    "row_security_before": before.row_security,
+                    "force_before": before.force,
+                }
+            )
+        else:
+            for policy in policies:
+                yield sql.SQL("DROP POLICY IF EXISTS {} ON {}").format(Name(policy), Name(schema, name))
 
 
 def _grants(conn: psycopg.Connection[Any]) -> Iterator[sql.Composed]:
@@ -128,7 +159,7 @@ def _guard(conn: psycopg.Connection[Any], keep: tuple[str, ...]) -> Iterator[sql
     triggers = [table for table in _fetch(conn, read("uninstall/triggers.sql")) if table[0] not in keep]
     for (table,) in triggers:
         yield sql.SQL("DROP TRIGGER append_only ON {}").format(Name("rlsguard", table))
-    for kind, names in (("VIEW", views), ("FUNCTION", functions), ("VIEW", base_views), ("TABLE", tables)):
+    for kind, names in (("VIEW", views), ("ROUTINE", functions), ("VIEW", base_views), ("TABLE", tables)):
         if names:
             yield sql.SQL("DROP {} {}").format(sql.SQL(kind), sql.SQL(", ").join(names))
     if not keep:

@@ -36,7 +36,8 @@ def _owner(guard: Any) -> Iterator[Finding]:
     if guard.schema_owner != OWNER:
         who = quote(guard.schema_owner)
         message = f"schema rlsguard belongs to {who}, who can change all that is in it; was it restored without owners?"
-        yield Finding("guard", "error", "rlsguard", message, f"As {who} run rlsguard apply MAP: it gives the guard back.")
+        advice = f"As {who} run rlsguard apply MAP: it gives the guard back."
+        yield Finding("guard", "error", "rlsguard", message, advice)
     if guard.can_login is None:
         yield Finding("guard", "error", OWNER, f"the role {OWNER} is not there.", _REAPPLY)
         return
@@ -48,8 +49,9 @@ def _owner(guard: Any) -> Iterator[Finding]:
         message = f"{named(guard.members)} can become {OWNER}, and so switch the guard off."
         yield Finding("guard", "error", OWNER, message, advice)
     if guard.administrators:
-        advice = f"Leave it to who applies; from others: REVOKE {OWNER} FROM {', '.join(map(quote, guard.administrators))};"
-        message = f"{named(guard.administrators)} can let anybody become {OWNER} (ADMIN OPTION), and so switch the guard off."
+        who = ", ".join(map(quote, guard.administrators))
+        advice = f"Leave it to who applies; from others: REVOKE {OWNER}, rlsguard_nobody FROM {who};"
+        message = f"{named(guard.administrators)} can let anybody become {OWNER} (ADMIN OPTION)."
         yield Finding("guard", "note", OWNER, message, advice)
 
 
@@ -112,7 +114,8 @@ def _probe(scene: Scene, guard: Any, hops: list[Any]) -> Iterator[Finding]:
             yield _could_not(explain(error))
             continue
         except psycopg.errors.ObjectNotInPrerequisiteState as error:
-            yield Finding("guard-probe", "error", str(name), f"the guard cannot read {name}: {explain(error)}", _REAPPLY)
+            message = f"the guard cannot read {name}: {explain(error)}"
+            yield Finding("guard-probe", "error", str(name), message, _REAPPLY)
             continue
         if its < mine:
             message = f"in a sample of {mine} rows of {name} the guard sees {its}: opt-outs over the rest do not hold."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Collection
 
 from rlsguard.catalog.installed import NOTHING_INSTALLED, Installed
 from rlsguard.catalog.model import Catalog, Table
@@ -187,6 +188,7 @@ def _protect(
         present=governed,
         owner_policy=governed and not before.force,
         before=before,
+        theirs=tuple(sorted((p.name for p in theirs), key=str.encode)),
     )
 
 
@@ -198,8 +200,13 @@ def _before(table: Table, installed: Installed) -> Before:
     ours = {p.name for p in table.policies if _OURS.fullmatch(p.name)}
     if not any(name.endswith("!rlsguard") for name in ours):
         return Before(table.row_security, table.force_row_security)
-    had = "rlsguard baseline" not in ours
-    return Before(had, had and "rlsguard owner" not in ours)
+    return before_ours(ours)
+
+
+def before_ours(policies: Collection[str]) -> Before:
+    """Return a table's row security as it was before, by which *policies* rlsguard made there."""
+    had = "rlsguard baseline" not in policies
+    return Before(had, had and "rlsguard owner" not in policies)
 
 
 def _first_name(others: list[str]) -> str | None:

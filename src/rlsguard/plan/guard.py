@@ -18,11 +18,18 @@ GUARD_FILES = (
     GuardFile("030_map.sql", _table("subject", "purpose", "role_purpose", "exemption")),
     GuardFile(
         "040_current_purpose.sql",
-        ("relation rlsguard.current_purpose", *_functions("current_purposes()", "unknown(purpose text)", "this_transaction()")),
+        (
+            "relation rlsguard.current_purpose",
+            *_functions("current_purposes()", "unknown(purpose text)", "this_transaction()"),
+        ),
     ),
     GuardFile(
         "050_sight.sql",
         ("relation rlsguard.guard_only", "relation rlsguard.hop_like", *_functions("require_sight()")),
+    ),
+    GuardFile(
+        "055_expect.sql",
+        _functions("expect_policies(IN of_table regclass, IN row_security boolean, IN policies name[])"),
     ),
     GuardFile(
         "060_ledger.sql",

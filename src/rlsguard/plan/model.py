@@ -154,7 +154,7 @@ class HopColumns:
 
 @dataclass(frozen=True, slots=True)
 class Grants(Unit):
-    """What the guard may read of the user's tables to follow subject paths; `bypass` where it passes all row security."""
+    """What the guard may read of the user's tables to follow subject paths; `bypass`: whatever policies they have."""
 
     bypass: bool
     schemas: tuple[str, ...]
@@ -273,7 +273,7 @@ class Before:
 
 @dataclass(frozen=True, slots=True)
 class Protection(Unit):
-    """The policies of one table."""
+    """The policies of one table; `theirs` are the policies that it has of its own, sorted."""
 
     name: QualifiedName
     oid: int
@@ -286,6 +286,7 @@ class Protection(Unit):
     present: bool
     owner_policy: bool
     before: Before
+    theirs: tuple[str, ...]
 
     @property
     def unit(self) -> str:

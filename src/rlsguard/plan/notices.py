@@ -32,6 +32,12 @@ def _of_table(entry: TableEntry, table: Table, routes: tuple[Route, ...], catalo
             about,
             f"TRUNCATE ignores row security; held by {who}. Revoke it unless they must empty the table.",
         )
+    if table.row_security and not any(p.permissive for p in table.policies):
+        yield Notice(
+            about,
+            "row security is on and no policy lets anybody see a row, with rlsguard or without. If that is left over"
+            f" from a guard that was dropped: ALTER TABLE {about} DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY.",
+        )
     entered = {column for route in routes for column in route.here_columns}
     for fk in table.foreign_keys:
         action = _ACTIONS.get(fk.on_update)

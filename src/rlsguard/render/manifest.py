@@ -26,7 +26,7 @@ def manifest_statements(units: Sequence[Unit]) -> str:
             sql.Literal(unit.unit),
             sql.Literal(statements_hash(unit)),
             _array(unit.objects),
-            sql.SQL("{}::jsonb").format(sql.Literal(json.dumps(unit.detail, sort_keys=True, ensure_ascii=False))),
+            _detail(unit),
         )
         for unit in units
     )
@@ -36,6 +36,16 @@ def manifest_statements(units: Sequence[Unit]) -> str:
         rows=rows,
     )
     return text(template)
+
+
+def _detail(unit: Unit) -> sql.Composable:
+    """Return the unit's detail as jsonb; a table's OID is looked up in the database where the statement runs."""
+    detail = {key: value for key, value in unit.detail.items() if key != "oid"}
+    literal = sql.SQL("{}::jsonb").format(sql.Literal(json.dumps(detail, sort_keys=True, ensure_ascii=False)))
+    if unit.table is None:
+        return literal
+    table = sql.Literal(str(unit.table))
+    return sql.SQL("{} || jsonb_build_object('oid', {}::regclass::oid::bigint)").format(literal, table)
 
 
 def _array(values: Sequence[str]) -> sql.Composable:
