@@ -5,7 +5,9 @@ CREATE TABLE IF NOT EXISTS rlsguard.subject (
     kind text COLLATE "C" PRIMARY KEY,
     subject_table text NOT NULL,
     key_column text NOT NULL,
-    key_type text NOT NULL
+    key_type text NOT NULL,
+    table_oid oid NOT NULL,
+    key_number smallint NOT NULL
 );
 COMMENT ON TABLE rlsguard.subject IS 'Kinds of person, and the column that identifies one';
 

@@ -29,4 +29,75 @@ $$;
 COMMENT ON PROCEDURE rlsguard.expect_policies(regclass, boolean, name[]) IS 'Refuses a table whose own row security has changed';
 REVOKE ALL ON PROCEDURE rlsguard.expect_policies(regclass, boolean, name[]) FROM PUBLIC;
 
+-- A purpose or a kind of person that goes takes opt-outs with it that are in force; a key that is another column makes
+-- them other people's. Whoever means the former names them: SET rlsguard.release = '{marketing}'.
+CREATE OR REPLACE PROCEDURE rlsguard.expect_kept(purposes text[], subjects jsonb)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    released text[] := coalesce(nullif(current_setting('rlsguard.release', true), ''), '{}')::text[];
+    here boolean := EXISTS (
+        SELECT FROM rlsguard.manifest AS m
+        CROSS JOIN pg_control_system() AS c
+        JOIN pg_database AS d ON d.datname = current_database()
+        WHERE m.unit = 'map' AND m.made_in = c.system_identifier || '/' || d.oid);
+    counted text := $q$SELECT %L, s.purpose, count(*) FROM rlsguard.%I AS s WHERE s.in_force GROUP BY s.purpose$q$;
+    kept record;
+    key record;
+    missing text;
+BEGIN
+    FOR key IN
+        SELECT s.kind, s.key_type, subjects -> s.kind AS wanted,
+               -- the column as it is called today, wherever it was renamed or moved to
+               coalesce(
+                   (SELECT format('%I.%I.%I', n.nspname, c.relname, a.attname)
+                    FROM pg_class AS c
+                    JOIN pg_namespace AS n ON n.oid = c.relnamespace
+                    JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = s.key_number AND NOT a.attisdropped
+                    WHERE here AND c.oid = s.table_oid),
+                   s.subject_table || '.' || s.key_column) AS now
+        FROM rlsguard.subject AS s
+        WHERE EXISTS (SELECT FROM rlsguard.opt_out_event AS e WHERE e.subject_kind = s.kind)
+    LOOP
+        IF key.wanted ->> 'column' <> key.now THEN
+            RAISE EXCEPTION 'opt-outs of % are recorded by %; by % they would be other people''s', key.kind, key.now, key.wanted ->> 'column'
+                USING ERRCODE = 'object_not_in_prerequisite_state',
+                      HINT = 'Keep the key; or give this kind of person another name, and record their opt-outs anew.';
+        ELSIF key.wanted ->> 'type' <> key.key_type THEN
+            RAISE EXCEPTION 'opt-outs of % are recorded as %; % is % now', key.kind, key.key_type, key.now, key.wanted ->> 'type'
+                USING ERRCODE = 'object_not_in_prerequisite_state',
+                      HINT = 'rlsguard uninstall keeps the ledger, and the next apply makes the state of it anew.';
+        END IF;
+    END LOOP;
+
+    IF EXISTS (SELECT FROM rlsguard.subject) THEN
+        counted := (SELECT string_agg(format(counted, s.kind, 'opt_out_' || s.kind), ' UNION ALL ') FROM rlsguard.subject AS s);
+    ELSE
+        counted := $q$
+            SELECT e.subject_kind, e.purpose, count(*)
+            FROM (SELECT DISTINCT ON (e.subject_kind, e.subject_key, e.purpose) e.*
+                  FROM rlsguard.opt_out_event AS e
+                  ORDER BY e.subject_kind, e.subject_key, e.purpose, e.version DESC) AS e
+            WHERE e.action = 'opt_out'
+            GROUP BY 1, 2$q$;
+    END IF;
+    FOR kept IN EXECUTE format('SELECT * FROM (%s) AS c (kind, purpose, number) ORDER BY 1, 2', counted) LOOP
+        IF kept.kind <> ALL (released) AND NOT subjects ? kept.kind THEN
+            missing := kept.kind;
+        ELSIF kept.purpose <> ALL (released) AND kept.purpose <> ALL (purposes) THEN
+            missing := kept.purpose;
+        ELSE
+            CONTINUE;
+        END IF;
+        RAISE EXCEPTION 'opt-outs in force would end: the data map lacks %, and % of kind % have opted out of %',
+                        missing, kept.number, kept.kind, kept.purpose
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = format('Keep it in the map, with opt_out: true; or apply with --release %s.', missing);
+    END LOOP;
+END
+$$;
+COMMENT ON PROCEDURE rlsguard.expect_kept(text[], jsonb) IS 'Refuses a data map by which opt-outs in force would end unnoticed';
+REVOKE ALL ON PROCEDURE rlsguard.expect_kept(text[], jsonb) FROM PUBLIC;
+
 RESET ROLE;

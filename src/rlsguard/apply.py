@@ -14,7 +14,7 @@ from rlsguard import catalog, plan, render
 from rlsguard.catalog.installed import Installed, ManifestEntry, load_installed
 from rlsguard.datamap.model import DataMap
 from rlsguard.names import QualifiedName
-from rlsguard.plan.model import Notice, Unit
+from rlsguard.plan.model import MapRows, Notice, Unit
 from rlsguard.problems import RlsguardError, did_you_mean
 from rlsguard.sqlfiles import read
 from rlsguard.undo import drop_stale, remove_audit, remove_protection, remove_view
@@ -75,6 +75,7 @@ def apply(
     datamap: DataMap,
     *,
     prune: Collection[QualifiedName] = (),
+    release: Collection[str] = (),
     dry_run: bool = False,
     lock_timeout: float = 5.0,
     retries: int = 10,
@@ -84,6 +85,7 @@ def apply(
 
     Args:
         prune: tables to un-guard, none of which may be in the map.
+        release: purposes, or kinds of person, that the map no longer has, though opt-outs of them are in force.
         dry_run: change nothing, lock nothing.
         lock_timeout: seconds to wait for each lock before everything is rolled back and tried again.
         retries: how often to try again, with growing pauses.
@@ -99,7 +101,10 @@ def apply(
                 _enter(conn, lock_timeout)
                 delta = _delta(conn, datamap, prune)
                 announce(delta)
-                if not dry_run and delta.changes:
+                conn.execute("SELECT set_config('rlsguard.release', %s::text[]::text, true)", [list(release)])
+                if dry_run:
+                    _expect_kept(conn, delta)
+                elif delta.changes:
                     _execute(conn, delta)
                 leave_owner(conn)
             return delta
@@ -200,6 +205,14 @@ def _is_right(unit: Unit, installed: Installed) -> bool:
     if entry.statements_hash != render.statements_hash(unit) or entry.detail != unit.detail:
         return False
     return all(name in entry.objects and installed.objects.get(name) == entry.objects[name] for name in unit.objects)
+
+
+def _expect_kept(conn: psycopg.Connection[Any], delta: Delta) -> None:
+    """Raise what applying the map would raise, if opt-outs in force would end by it."""
+    if any(name.startswith("function rlsguard.expect_kept(") for name in delta.installed.objects):
+        for unit in delta.make:
+            if isinstance(unit, MapRows):
+                conn.execute(render.expect_kept(unit))
 
 
 def _execute(conn: psycopg.Connection[Any], delta: Delta) -> None:

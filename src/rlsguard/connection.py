@@ -22,7 +22,8 @@ def connect(dsn: str, ask_password: Callable[[], str] | None = None) -> psycopg.
         ask_password: called once, if the server wants a password and none was given.
 
     Raises:
-        RlsguardError: the string is none, the server cannot be reached or refuses, or it is too old.
+        RlsguardError: the string is none, the server cannot be reached or refuses, it is too old, or the
+            database has no encoding.
     """
     try:
         # A broken string is not repeated: it may hold a password.
@@ -37,12 +38,23 @@ def connect(dsn: str, ask_password: Callable[[], str] | None = None) -> psycopg.
         version = conn.info.parameter_status("server_version")
         conn.close()
         raise RlsguardError(f"the server is PostgreSQL {version}; rlsguard needs {OLDEST} or newer")
+    if conn.info.parameter_status("server_encoding") == "SQL_ASCII":
+        conn.close()
+        raise RlsguardError("the database's encoding is SQL_ASCII, so names and keys in it have no certain spelling")
+    # Values read the same whatever the database or the role was set to.
+    conn.execute("SET timezone = 'UTC'; SET datestyle = 'ISO, YMD'; SET intervalstyle = 'postgres'")
     return conn
 
 
 def _open(dsn: str, ask_password: Callable[[], str] | None, password: str | None = None) -> psycopg.Connection[Any]:
     try:
-        return psycopg.connect(dsn, autocommit=True, fallback_application_name="rlsguard", password=password)
+        return psycopg.connect(
+            dsn,
+            autocommit=True,
+            fallback_application_name="rlsguard",
+            client_encoding="utf-8",
+            password=password,
+        )
     except psycopg.OperationalError as error:
         if ask_password is None or error.pgconn is None or not error.pgconn.needs_password:
             # libpq indents its hints by tabs.

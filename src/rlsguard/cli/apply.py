@@ -36,6 +36,12 @@ from rlsguard.names import QualifiedName
     metavar="TABLE",
     help="Un-guard this table, which is no longer in the map. May be repeated.",
 )
+@click.option(
+    "--release",
+    multiple=True,
+    metavar="NAME",
+    help="Let the opt-outs of this purpose or kind of person end, which is no longer in the map. May be repeated.",
+)
 @lock_timeout_option
 @click.option(
     "--retries",
@@ -50,6 +56,7 @@ def apply(
     dsn: str,
     dry_run: bool,
     prune: tuple[QualifiedName, ...],
+    release: tuple[str, ...],
     lock_timeout: float,
     retries: int,
     output_format: str,
@@ -74,7 +81,14 @@ def apply(
             say(where(conn))
         started = time.monotonic()
         delta = apply_map(
-            conn, loaded, prune=prune, dry_run=dry_run, lock_timeout=lock_timeout, retries=retries, announce=announce
+            conn,
+            loaded,
+            prune=prune,
+            release=release,
+            dry_run=dry_run,
+            lock_timeout=lock_timeout,
+            retries=retries,
+            announce=announce,
         )
         seconds = time.monotonic() - started
     if output_format == "json":

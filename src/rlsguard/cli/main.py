@@ -46,6 +46,8 @@ class _Commands(click.Group):
             raise _Failure(error) from error
         except psycopg.Error as error:  # such as a server that goes down meanwhile
             raise _Failure(RlsguardError(explain(error))) from error
+        except UnicodeError as error:  # bytes on the command line that are no text
+            raise _Failure(RlsguardError(f"not UTF-8: {error}")) from error
         except BrokenPipeError:
             # Whoever read our output (head, a pager) has seen enough: the shell's code for SIGPIPE, not click's 1.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -19,11 +19,17 @@ from rlsguard.cli.output import count, print_json, say
 from rlsguard.ledger import Action, Entry
 
 
+def _no_number(word: str) -> None:
+    raise ValueError(f"{word} is no number")
+
+
 def _json_object(value: str) -> dict[str, Any]:
     try:
-        parsed = json.loads(value)
+        parsed = json.loads(value, parse_constant=_no_number)
     except ValueError as error:
         raise click.BadParameter(f"not JSON: {error}") from None
+    except RecursionError:
+        raise click.BadParameter("nested too deep") from None
     if not isinstance(parsed, dict):
         raise click.BadParameter('not a JSON object such as {"ticket": 4711}')
     return parsed
@@ -31,12 +37,9 @@ def _json_object(value: str) -> dict[str, Any]:
 
 def _time(value: str) -> datetime:
     try:
-        when = datetime.fromisoformat(value)
-    except ValueError:
-        raise click.BadParameter(f"{value!r} is no ISO 8601 time such as 2026-11-23T02:13:00+01:00") from None
-    if when.tzinfo is None:
-        raise click.BadParameter(f"{value!r} has no UTC offset; write it like 2026-11-23T02:13:00Z")
-    return when
+        return ledger.requested_time(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def _command(name: str, action: Action, help_text: str) -> click.Command:

@@ -2,6 +2,17 @@
 
 from rlsguard.ledger.entry import Action, Entry
 from rlsguard.ledger.record import history, latest, record, record_all
-from rlsguard.ledger.request import Request, RequestError, read_csv
+from rlsguard.ledger.request import Request, RequestError, read_csv, requested_time
 
-__all__ = ["Action", "Entry", "Request", "RequestError", "history", "latest", "read_csv", "record", "record_all"]
+__all__ = [
+    "Action",
+    "Entry",
+    "Request",
+    "RequestError",
+    "history",
+    "latest",
+    "read_csv",
+    "record",
+    "record_all",
+    "requested_time",
+]

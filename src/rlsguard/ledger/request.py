@@ -15,6 +15,7 @@ _REQUIRED = ("key", "purpose")
 _OPTIONAL = ("actor", "reason", "requested_at")
 # As rlsguard.opt_out() grants it, for clocks that differ.
 _GRACE = timedelta(minutes=1)
+_EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +84,13 @@ def _requests(
                 values.get("reason") or reason,
                 None,
             )
-            when, told = _time(values.get("requested_at", ""))
-            texts = [*_request_problems(request), *told]
-            problems += [Problem(place, (), text) for text in texts]
-            yield replace(request, requested_at=when)
+            problems += [Problem(place, (), text) for text in _request_problems(request)]
+            if text := values.get("requested_at"):
+                try:
+                    request = replace(request, requested_at=requested_time(text))
+                except ValueError as error:
+                    problems.append(Problem(place, (), f"requested_at {error}"))
+            yield request
     if header is None and not problems:
         text = f"the file is empty; its first line names the columns: {','.join((*_REQUIRED, *_OPTIONAL))}"
         problems.append(Problem(Position(file, 1, 1), (), text))
@@ -130,16 +134,20 @@ def _request_problems(request: Request) -> Iterator[str]:
         yield "a zero byte"
 
 
-def _time(text: str) -> tuple[datetime | None, list[str]]:
-    """Return the time, and what is wrong with it."""
-    if not text:
-        return None, []
+def requested_time(text: str) -> datetime:
+    """Read when something was asked: ISO 8601 with a UTC offset, from 1900 to now.
+
+    Raises:
+        ValueError: it is not; the message begins with the text.
+    """
     try:
         when = datetime.fromisoformat(text)
     except ValueError:
-        return None, [f"requested_at {text!r} is no ISO 8601 time such as 2026-11-23T02:13:00+01:00"]
+        raise ValueError(f"{text!r} is no ISO 8601 time such as 2026-11-23T02:13:00+01:00") from None
     if when.tzinfo is None:
-        return None, [f"requested_at {text!r} has no UTC offset; write it like 2026-11-23T02:13:00Z"]
+        raise ValueError(f"{text!r} has no UTC offset; write it like 2026-11-23T02:13:00Z")
     if when > datetime.now(UTC) + _GRACE:
-        return None, [f"requested_at {text!r} lies in the future"]
-    return when, []
+        raise ValueError(f"{text!r} lies in the future")
+    if when < _EARLIEST:
+        raise ValueError(f"{text!r} lies before 1900")
+    return when

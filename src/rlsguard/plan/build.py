@@ -275,10 +275,13 @@ def _grants(
     """Collect the columns that the guard reads, and how it gets past the hop tables' own policies."""
     columns: dict[QualifiedName, dict[str, None]] = {}
     types: set[str] = set()
+    collations: set[str] = set()
     for kind in resolver.datamap.subjects:
         key = resolver.subject_key(kind)
         if key is not None and "." in key[1].type.sql:
             types.add(split_identifiers(re.sub(r"(\[\])+$", "", key[1].type.sql))[0])
+        if key is not None and key[1].collation is not None:
+            collations.add(key[1].collation.schema)
     for _, _, routes in entries:
         for route in routes:
             for number, step in enumerate(route.steps):
@@ -301,5 +304,5 @@ def _grants(
                 "apply as a role that can give BYPASSRLS (guard: {bypass: attribute})",
             )
         tables.append(HopColumns(name, tuple(columns[name]), held))
-    schemas = {name.schema for name in columns} | types
+    schemas = {name.schema for name in columns} | types | collations - {"pg_catalog"}
     return Grants(bypass, tuple(sorted(schemas)), tuple(sorted(types)), tuple(tables))

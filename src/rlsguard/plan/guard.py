@@ -29,7 +29,10 @@ GUARD_FILES = (
     ),
     GuardFile(
         "055_expect.sql",
-        _functions("expect_policies(IN of_table regclass, IN row_security boolean, IN policies name[])"),
+        _functions(
+            "expect_policies(IN of_table regclass, IN row_security boolean, IN policies name[])",
+            "expect_kept(IN purposes text[], IN subjects jsonb)",
+        ),
     ),
     GuardFile(
         "060_ledger.sql",

@@ -36,7 +36,8 @@ def _of_table(entry: TableEntry, table: Table, routes: tuple[Route, ...], catalo
         yield Notice(
             about,
             "row security is on and no policy lets anybody see a row, with rlsguard or without. If that is left over"
-            f" from a guard that was dropped: ALTER TABLE {about} DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY.",
+            " from a guard that was dropped:"
+            f" ALTER TABLE {about} DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY.",
         )
     entered = {column for route in routes for column in route.here_columns}
     for fk in table.foreign_keys:

@@ -58,11 +58,13 @@ def _(unit: MapRows) -> str:
     return render(
         "map_rows.sql.j2",
         comma=lambda last: sql.SQL("" if last else ","),
+        expect_kept=expect_kept(unit),
         subjects=[
             {
                 "kind": sql.Literal(row.kind),
-                "table": sql.Literal(str(row.table)),
-                "key": sql.Literal(quote(row.key)),
+                "schema": sql.Literal(row.table.schema),
+                "table": sql.Literal(row.table.name),
+                "key": sql.Literal(row.key),
                 "type": sql.Literal(row.type.sql),
             }
             for row in unit.subjects
@@ -196,6 +198,20 @@ def _(unit: AuditTriggers) -> str:
             for t in unit.triggers
         ],
     )
+
+
+def expect_kept(unit: MapRows) -> sql.Composed:
+    """Return the statement that refuses a map by which opt-outs in force would end; it changes nothing."""
+    subjects = [
+        sql.SQL("{}, jsonb_build_object('column', format('%I.%I.%I', {}, {}, {}), 'type', {})").format(
+            sql.Literal(row.kind),
+            *(sql.Literal(name) for name in (row.table.schema, row.table.name, row.key, row.type.sql)),
+        )
+        for row in unit.subjects
+    ]
+    call = sql.SQL("CALL rlsguard.expect_kept(\n    {},\n    jsonb_build_object({})\n);")
+    purposes = _array(tuple(name for name, opt_out, _ in unit.purposes if opt_out))
+    return call.format(purposes, sql.SQL(", ").join(subjects))
 
 
 def described(route: Route, *, entry: bool = False) -> str:
