@@ -18,7 +18,7 @@ WITH definition (object, definition) AS (
     UNION ALL
     SELECT 'schema ' || nspname, concat_ws(' ', nspowner::regrole, nspacl)
     FROM pg_namespace
-    WHERE nspname = 'rlsguard'
+    WHERE nspname IN ('rlsguard', 'rlsguard_views')
 
     UNION ALL
     SELECT 'relation ' || n.nspname || '.' || c.relname,
@@ -34,7 +34,7 @@ WITH definition (object, definition) AS (
                CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END)
     FROM pg_class AS c
     JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE n.nspname = 'rlsguard' AND c.relkind IN ('r', 'v', 'm', 'p', 'f')
+    WHERE n.nspname IN ('rlsguard', 'rlsguard_views') AND c.relkind IN ('r', 'v', 'm', 'p', 'f')
 
     UNION ALL
     SELECT 'function ' || n.nspname || '.' || p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')',
@@ -74,7 +74,7 @@ WITH definition (object, definition) AS (
     JOIN pg_class AS c ON c.oid = a.attrelid
     JOIN pg_namespace AS n ON n.oid = c.relnamespace
     CROSS JOIN LATERAL aclexplode(a.attacl) AS g
-    WHERE n.nspname <> 'rlsguard' AND g.privilege_type = 'SELECT'
+    WHERE n.nspname NOT IN ('rlsguard', 'rlsguard_views') AND g.privilege_type = 'SELECT'
       AND g.grantee = (SELECT oid FROM pg_roles WHERE rolname = 'rlsguard_owner')
 
     UNION ALL
@@ -82,7 +82,7 @@ WITH definition (object, definition) AS (
     FROM pg_namespace AS n
     CROSS JOIN LATERAL aclexplode(n.nspacl) AS g
     JOIN pg_roles AS r ON r.oid = g.grantee AND r.rolname IN ('rlsguard_owner', 'rlsguard_nobody')
-    WHERE n.nspname <> 'rlsguard' AND g.privilege_type = 'USAGE'
+    WHERE n.nspname NOT IN ('rlsguard', 'rlsguard_views') AND g.privilege_type = 'USAGE'
 )
 SELECT object, encode(sha256(convert_to(definition, 'UTF8')), 'hex')
 FROM definition

@@ -9,5 +9,5 @@ FROM pg_class AS c
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
   AND n.nspname !~ '^pg_'
-  AND n.nspname NOT IN ('information_schema', 'rlsguard')
+  AND n.nspname NOT IN ('information_schema', 'rlsguard', 'rlsguard_views')
 ORDER BY n.nspname, c.relname

@@ -14,11 +14,11 @@ SELECT t.oid, n.nspname AS schema, t.relname AS name, t.relpages AS pages, t.rel
 FROM pg_class AS t
 JOIN pg_namespace AS n ON n.oid = t.relnamespace
 WHERE t.relkind IN ('r', 'p')
-  AND n.nspname <> 'rlsguard'
+  AND n.nspname NOT IN ('rlsguard', 'rlsguard_views')
   AND t.oid IN (
       SELECT d.refobjid
       FROM pg_class AS v
-      JOIN pg_namespace AS vn ON vn.oid = v.relnamespace AND vn.nspname = 'rlsguard'
+      JOIN pg_namespace AS vn ON vn.oid = v.relnamespace AND vn.nspname = 'rlsguard_views'
       JOIN pg_rewrite AS w ON w.ev_class = v.oid
       JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_class'::regclass
       WHERE v.relkind = 'v')

@@ -29,7 +29,7 @@ behind (oid) AS (
 SELECT n.nspname AS schema, v.relname AS name, v.relkind = 'm' AS copies, o.rolname AS owner,
        o.rolsuper OR o.rolbypassrls AS unheld, v.readers
 FROM view AS v
-JOIN pg_namespace AS n ON n.oid = v.relnamespace AND n.nspname <> 'rlsguard'
+JOIN pg_namespace AS n ON n.oid = v.relnamespace AND n.nspname NOT IN ('rlsguard', 'rlsguard_views')
 JOIN pg_roles AS o ON o.oid = v.relowner
 WHERE v.readers <> '{}'
   AND CASE v.relkind

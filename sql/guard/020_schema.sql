@@ -3,41 +3,48 @@
 -- applies has restored without owners is theirs, and given back.
 DO $$
 DECLARE
-    its_owner name := (SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = 'rlsguard');
+    its_schema name;
+    its_owner name;
     statement text;
 BEGIN
-    IF its_owner IS NULL THEN
-        CREATE SCHEMA rlsguard AUTHORIZATION rlsguard_owner;
-    ELSIF its_owner = current_user AND to_regclass('rlsguard.manifest') IS NOT NULL THEN
-        ALTER SCHEMA rlsguard OWNER TO rlsguard_owner;
-        GRANT CREATE ON SCHEMA rlsguard TO rlsguard_nobody;
-        FOR statement IN
-            SELECT format('ALTER %s rlsguard.%I OWNER TO rlsguard_owner', CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, c.relname)
-            FROM pg_class AS c
-            WHERE c.relnamespace = 'rlsguard'::regnamespace AND c.relkind IN ('r', 'v') AND pg_get_userbyid(c.relowner) = current_user
-            UNION ALL
-            SELECT format('ALTER FUNCTION %s OWNER TO %I', p.oid::regprocedure,
-                          CASE WHEN p.proname ~ '^(as_json$|key_)' THEN 'rlsguard_nobody' ELSE 'rlsguard_owner' END)
-            FROM pg_proc AS p
-            WHERE p.pronamespace = 'rlsguard'::regnamespace AND pg_get_userbyid(p.proowner) = current_user
-        LOOP
-            EXECUTE statement;
-        END LOOP;
-        REVOKE CREATE ON SCHEMA rlsguard FROM rlsguard_nobody;
-    ELSIF its_owner <> 'rlsguard_owner' THEN
-        RAISE EXCEPTION 'schema rlsguard belongs to %, not to rlsguard_owner', its_owner
-            USING HINT = CASE
-                WHEN to_regclass('rlsguard.manifest') IS NULL THEN 'Look at what is in it; drop or rename it.'
-                ELSE format('If it was restored without owners, apply as %s, who then gives it back.', its_owner)
-            END;
-    END IF;
+    FOREACH its_schema IN ARRAY '{rlsguard, rlsguard_views}'::name[] LOOP
+        its_owner := (SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = its_schema);
+        IF its_owner IS NULL THEN
+            EXECUTE format('CREATE SCHEMA %I AUTHORIZATION rlsguard_owner', its_schema);
+        ELSIF its_owner = current_user AND to_regclass('rlsguard.manifest') IS NOT NULL THEN
+            EXECUTE format('ALTER SCHEMA %I OWNER TO rlsguard_owner', its_schema);
+            EXECUTE format('GRANT CREATE ON SCHEMA %I TO rlsguard_nobody', its_schema);
+            FOR statement IN
+                SELECT format('ALTER %s %s OWNER TO rlsguard_owner', CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, c.oid::regclass)
+                FROM pg_class AS c
+                JOIN pg_namespace AS n ON n.oid = c.relnamespace
+                WHERE n.nspname = its_schema AND c.relkind IN ('r', 'v') AND pg_get_userbyid(c.relowner) = current_user
+                UNION ALL
+                SELECT format('ALTER ROUTINE %s OWNER TO %I', p.oid::regprocedure,
+                              CASE WHEN p.proname ~ '^(as_json$|key_)' THEN 'rlsguard_nobody' ELSE 'rlsguard_owner' END)
+                FROM pg_proc AS p
+                JOIN pg_namespace AS n ON n.oid = p.pronamespace
+                WHERE n.nspname = its_schema AND pg_get_userbyid(p.proowner) = current_user
+            LOOP
+                EXECUTE statement;
+            END LOOP;
+            EXECUTE format('REVOKE CREATE ON SCHEMA %I FROM rlsguard_nobody', its_schema);
+        ELSIF its_owner <> 'rlsguard_owner' THEN
+            RAISE EXCEPTION 'schema % belongs to %, not to rlsguard_owner', its_schema, its_owner
+                USING HINT = CASE
+                    WHEN to_regclass('rlsguard.manifest') IS NULL THEN 'Look at what is in it; drop or rename it.'
+                    ELSE format('If it was restored without owners, apply as %s, who then gives it back.', its_owner)
+                END;
+        END IF;
+    END LOOP;
 END
 $$;
 COMMENT ON SCHEMA rlsguard IS 'Opt-outs enforced by row-level security. Made by rlsguard; change it through the data map.';
+COMMENT ON SCHEMA rlsguard_views IS 'What the policies ask. Whoever may look in here could list the keys of everybody.';
 
 SET LOCAL ROLE rlsguard_owner;
 
-REVOKE ALL ON SCHEMA rlsguard FROM PUBLIC;
+REVOKE ALL ON SCHEMA rlsguard, rlsguard_views FROM PUBLIC;
 -- Whoever only reads protected tables needs nothing here: policies find the views by themselves.
 GRANT USAGE ON SCHEMA rlsguard TO rlsguard_recorder, rlsguard_auditor;
 

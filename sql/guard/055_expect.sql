@@ -43,12 +43,17 @@ DECLARE
         JOIN pg_database AS d ON d.datname = current_database()
         WHERE m.unit = 'map' AND m.made_in = c.system_identifier || '/' || d.oid);
     counted text := $q$SELECT %L, s.purpose, count(*) FROM rlsguard.%I AS s WHERE s.in_force GROUP BY s.purpose$q$;
-    kept record;
-    key record;
+    recorded_kind text;
+    recorded_type text;
+    recorded_by text;
+    wanted jsonb;
+    of_kind text;
+    of_purpose text;
+    number bigint;
     missing text;
 BEGIN
-    FOR key IN
-        SELECT s.kind, s.key_type, subjects -> s.kind AS wanted,
+    FOR recorded_kind, recorded_type, wanted, recorded_by IN
+        SELECT s.kind, s.key_type, subjects -> s.kind,
                -- the column as it is called today, wherever it was renamed or moved to
                coalesce(
                    (SELECT format('%I.%I.%I', n.nspname, c.relname, a.attname)
@@ -56,16 +61,18 @@ BEGIN
                     JOIN pg_namespace AS n ON n.oid = c.relnamespace
                     JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = s.key_number AND NOT a.attisdropped
                     WHERE here AND c.oid = s.table_oid),
-                   s.subject_table || '.' || s.key_column) AS now
+                   s.subject_table || '.' || s.key_column)
         FROM rlsguard.subject AS s
         WHERE EXISTS (SELECT FROM rlsguard.opt_out_event AS e WHERE e.subject_kind = s.kind)
     LOOP
-        IF key.wanted ->> 'column' <> key.now THEN
-            RAISE EXCEPTION 'opt-outs of % are recorded by %; by % they would be other people''s', key.kind, key.now, key.wanted ->> 'column'
+        IF wanted ->> 'column' <> recorded_by THEN
+            RAISE EXCEPTION 'opt-outs of % are recorded by %; by % they would be other people''s',
+                            recorded_kind, recorded_by, wanted ->> 'column'
                 USING ERRCODE = 'object_not_in_prerequisite_state',
                       HINT = 'Keep the key; or give this kind of person another name, and record their opt-outs anew.';
-        ELSIF key.wanted ->> 'type' <> key.key_type THEN
-            RAISE EXCEPTION 'opt-outs of % are recorded as %; % is % now', key.kind, key.key_type, key.now, key.wanted ->> 'type'
+        ELSIF wanted ->> 'type' <> recorded_type THEN
+            RAISE EXCEPTION 'opt-outs of % are recorded as %; % is % now',
+                            recorded_kind, recorded_type, recorded_by, wanted ->> 'type'
                 USING ERRCODE = 'object_not_in_prerequisite_state',
                       HINT = 'rlsguard uninstall keeps the ledger, and the next apply makes the state of it anew.';
         END IF;
@@ -82,16 +89,16 @@ BEGIN
             WHERE e.action = 'opt_out'
             GROUP BY 1, 2$q$;
     END IF;
-    FOR kept IN EXECUTE format('SELECT * FROM (%s) AS c (kind, purpose, number) ORDER BY 1, 2', counted) LOOP
-        IF kept.kind <> ALL (released) AND NOT subjects ? kept.kind THEN
-            missing := kept.kind;
-        ELSIF kept.purpose <> ALL (released) AND kept.purpose <> ALL (purposes) THEN
-            missing := kept.purpose;
+    FOR of_kind, of_purpose, number IN EXECUTE format('SELECT * FROM (%s) AS c (kind, purpose, number) ORDER BY 1, 2', counted) LOOP
+        IF of_kind <> ALL (released) AND NOT subjects ? of_kind THEN
+            missing := of_kind;
+        ELSIF of_purpose <> ALL (released) AND of_purpose <> ALL (purposes) THEN
+            missing := of_purpose;
         ELSE
             CONTINUE;
         END IF;
         RAISE EXCEPTION 'opt-outs in force would end: the data map lacks %, and % of kind % have opted out of %',
-                        missing, kept.number, kept.kind, kept.purpose
+                        missing, number, of_kind, of_purpose
             USING ERRCODE = 'object_not_in_prerequisite_state',
                   HINT = format('Keep it in the map, with opt_out: true; or apply with --release %s.', missing);
     END LOOP;

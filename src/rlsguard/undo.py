@@ -8,6 +8,7 @@ from typing import Any
 from psycopg import sql
 
 from rlsguard.names import Name
+from rlsguard.plan.model import policy_view
 
 
 def remove_protection(detail: Mapping[str, Any]) -> Iterator[sql.Composed]:
@@ -39,4 +40,4 @@ def remove_audit(detail: Mapping[str, Any]) -> Iterator[sql.Composed]:
 
 def remove_view(detail: Mapping[str, Any]) -> sql.Composed:
     """Return the statement that drops one of the guard's views; it fails where something still uses it."""
-    return sql.SQL("DROP VIEW IF EXISTS {}").format(Name("rlsguard", detail["view"]))
+    return sql.SQL("DROP VIEW IF EXISTS {}").format(policy_view(detail["view"]).sql)

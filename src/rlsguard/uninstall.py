@@ -20,8 +20,6 @@ from rlsguard.undo import remove_audit, remove_protection
 # What the ledger needs to stay what it is: append-only, and readable by auditors.
 _LEDGER = ("opt_out_event", "refuse_change")
 _LEDGER_ROLES = ("rlsguard_owner", "rlsguard_auditor")
-# Functions stand on these views, and the other views on the functions.
-_BASE_VIEWS = ("current_purpose",)
 _ROLES = ("rlsguard_recorder", "rlsguard_auditor", "rlsguard_nobody", "rlsguard_owner")
 
 
@@ -149,10 +147,11 @@ def _grants(conn: psycopg.Connection[Any]) -> Iterator[sql.Composed]:
 
 def _guard(conn: psycopg.Connection[Any], keep: tuple[str, ...]) -> Iterator[sql.Composed]:
     """Yield the drops of the guard's own objects; RESTRICT, so that what the user built on them stops it."""
-    relations = [(name, kind) for name, kind in _fetch(conn, read("uninstall/relations.sql")) if name not in keep]
-    views = [Name("rlsguard", name) for name, kind in relations if kind == "v" and name not in _BASE_VIEWS]
-    base_views = [Name("rlsguard", name) for name, kind in relations if kind == "v" and name in _BASE_VIEWS]
-    tables = [Name("rlsguard", name) for name, kind in relations if kind == "r"]
+    relations = [row for row in _fetch(conn, read("uninstall/relations.sql")) if row[1] not in keep]
+    views = [Name(schema, name) for schema, name, kind in relations if kind == "v" and schema != "rlsguard"]
+    # Functions stand on these, and the views of policies on the functions.
+    base_views = [Name(schema, name) for schema, name, kind in relations if kind == "v" and schema == "rlsguard"]
+    tables = [Name(schema, name) for schema, name, kind in relations if kind == "r"]
     functions = [
         sql.SQL(signature) for name, signature in _fetch(conn, read("uninstall/functions.sql")) if name not in keep
     ]
@@ -162,6 +161,8 @@ def _guard(conn: psycopg.Connection[Any], keep: tuple[str, ...]) -> Iterator[sql
     for kind, names in (("VIEW", views), ("ROUTINE", functions), ("VIEW", base_views), ("TABLE", tables)):
         if names:
             yield sql.SQL("DROP {} {}").format(sql.SQL(kind), sql.SQL(", ").join(names))
+    if _fetch(conn, "SELECT FROM pg_namespace WHERE nspname = 'rlsguard_views'"):
+        yield sql.SQL("DROP SCHEMA rlsguard_views").format()
     if not keep:
         yield sql.SQL("DROP SCHEMA rlsguard").format()
     elif _fetch(conn, "SELECT FROM pg_catalog.pg_roles WHERE rolname = 'rlsguard_recorder'"):

@@ -88,8 +88,8 @@ def test_apply_waits_for_locks_only_so_long_and_tries_again(bank):
         ("ALTER TABLE rlsguard.opt_out_client ENABLE TRIGGER append_only", "state client"),
         ("DELETE FROM rlsguard.role_purpose", "map"),
         ("UPDATE rlsguard.exemption SET until = NULL", "map"),
-        ("REVOKE SELECT ON rlsguard.suppressed_client FROM PUBLIC", "view suppressed_client"),
-        ("ALTER VIEW rlsguard.suppressed_client SET (security_invoker)", "view suppressed_client"),
+        ("REVOKE SELECT ON rlsguard_views.suppressed_client FROM PUBLIC", "view suppressed_client"),
+        ("ALTER VIEW rlsguard_views.suppressed_client SET (security_invoker)", "view suppressed_client"),
         ("REVOKE SELECT (client_id) ON bank.disp FROM rlsguard_owner", "grants"),
         ("GRANT EXECUTE ON FUNCTION rlsguard.history(text, text) TO PUBLIC", "guard 070_opt_out.sql"),
         ("ALTER ROLE rlsguard_owner NOBYPASSRLS", "roles"),
@@ -152,7 +152,7 @@ def test_a_renamed_table_is_followed_and_a_recreated_one_guarded_anew(bank):
 def test_a_changed_path_replaces_the_policy_and_drops_the_view_it_had(bank):
     apply(bank, BANK_MAP)
     opt_out(bank, 1, "marketing")
-    views = "SELECT viewname::text FROM pg_views WHERE schemaname = 'rlsguard' AND viewname ~ 'suppressed'"
+    views = "SELECT viewname::text FROM pg_views WHERE schemaname = 'rlsguard_views' AND viewname ~ 'suppressed'"
     before = column(bank, views)
     changed = BANK_MAP.replace("client_id]}}", "client_id]}, joint: all}")
     apply(bank, changed)

@@ -97,7 +97,7 @@ def test_a_list_that_must_fit_is_told_of_before_it_does_not(bank, rows, found, f
     assert ("hashed SubPlan" not in condition) == falls, plan
     if found:
         last = of(bank, "work-mem")[-1]
-        assert last.about == "rlsguard.suppressed_client"
+        assert last.about == "rlsguard_views.suppressed_client"
         assert "bank.client" in last.message
         bank.execute(last.advice)
         assert verdicts(bank, "work-mem") == [("ok", "work_mem")]

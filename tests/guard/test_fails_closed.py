@@ -101,7 +101,7 @@ def test_what_the_policy_needs_cannot_be_dropped_and_leave_rows_visible(bank, sa
 
 def test_dropping_the_guard_without_cascade_is_refused(bank):
     apply(bank, BANK_MAP)
-    for statement in ("DROP VIEW rlsguard.suppressed_client", "DROP TABLE bank.disp"):
+    for statement in ("DROP VIEW rlsguard_views.suppressed_client", "DROP TABLE bank.disp"):
         with bank.connect() as conn, pytest.raises(psycopg.errors.DependentObjectsStillExist):
             conn.execute(statement)
 

@@ -121,7 +121,7 @@ def test_a_definer_function_reads_as_its_owner(bank):
 def test_readers_cannot_reach_into_the_guard(bank):
     opt_out(bank, 1, "marketing")
     for query in (
-        "SELECT * FROM rlsguard.suppressed_client",
+        "SELECT * FROM rlsguard_views.suppressed_client",
         "SELECT * FROM rlsguard.opt_out_client",
         "SELECT * FROM rlsguard.opt_out_event",
         "SELECT * FROM rlsguard.secret",

@@ -12,7 +12,7 @@ from rlsguard.doctor.memory import HashedList, cliffs
 from rlsguard.doctor.model import Finding
 from rlsguard.doctor.scene import Scene
 from rlsguard.names import quote
-from rlsguard.plan.model import guard
+from rlsguard.plan.model import guard, policy_view
 
 _STALE_ROWS = 1000
 
@@ -68,10 +68,10 @@ def memory(scene: Scene) -> Iterator[Finding]:
 def _scanned(scene: Scene) -> Iterator[HashedList]:
     """Yield the lists that must fit, as long as the planner takes them to be."""
     for row in scene.rows("scans"):
-        explain = sql.SQL("EXPLAIN (FORMAT JSON) SELECT * FROM {}").format(guard(row.name).sql)
+        explain = sql.SQL("EXPLAIN (FORMAT JSON) SELECT * FROM {}").format(policy_view(row.name).sql)
         ((plans,),) = scene.conn.execute(explain).fetchall()
         plan = plans[0]["Plan"]
-        yield HashedList(str(guard(row.name)), plan["Plan Rows"], plan["Plan Width"], tuple(row.tables))
+        yield HashedList(str(policy_view(row.name)), plan["Plan Rows"], plan["Plan Width"], tuple(row.tables))
 
 
 def _readers(scene: Scene) -> list[str]:

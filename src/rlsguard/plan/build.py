@@ -27,7 +27,7 @@ from rlsguard.plan.model import (
     SubjectRow,
     Unit,
     View,
-    guard,
+    policy_view,
 )
 from rlsguard.plan.notices import notices_of
 from rlsguard.plan.resolve import Resolver, hop_cycles
@@ -220,10 +220,10 @@ def _first_name(others: list[str]) -> str | None:
 
 def _lookup(route: Route, entry: TableEntry) -> Lookup:
     hide_unknown = entry.when_unknown == "hide"
-    known = guard(_view_name("known", route)) if hide_unknown and route.steps else None
+    known = policy_view(_view_name("known", route)) if hide_unknown and route.steps else None
     # A row of columns is compared with a list by one operator, so a mixture cannot be.
     scans = entry.reads == "scans" and len(set(route.entry_equalities)) == 1
-    return Lookup(route, guard(_view_name("suppressed", route)), known, hide_unknown, scans)
+    return Lookup(route, policy_view(_view_name("suppressed", route)), known, hide_unknown, scans)
 
 
 def _view_name(what: str, route: Route) -> str:

@@ -24,6 +24,11 @@ def guard(name: str) -> QualifiedName:
     return QualifiedName("rlsguard", name)
 
 
+def policy_view(name: str) -> QualifiedName:
+    """Return the name of a view that policies ask: in a schema of its own, which nobody but the guard may look into."""
+    return QualifiedName("rlsguard_views", name)
+
+
 @dataclass(frozen=True, slots=True)
 class Unit:
     """Something that is applied, or found already right, as a whole."""
