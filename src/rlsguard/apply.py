@@ -102,9 +102,8 @@ def apply(
                 delta = _delta(conn, datamap, prune)
                 announce(delta)
                 conn.execute("SELECT set_config('rlsguard.release', %s::text[]::text, true)", [list(release)])
-                if dry_run:
-                    _expect_kept(conn, delta)
-                elif delta.changes:
+                _expect_kept(conn, delta)
+                if not dry_run and delta.changes:
                     _execute(conn, delta)
                 leave_owner(conn)
             return delta
@@ -208,9 +207,9 @@ def _is_right(unit: Unit, installed: Installed) -> bool:
 
 
 def _expect_kept(conn: psycopg.Connection[Any], delta: Delta) -> None:
-    """Raise what applying the map would raise, if opt-outs in force would end by it."""
+    """Raise an error if opt-outs in force would end by the map, or have become other people's since the last apply."""
     if any(name.startswith("function rlsguard.expect_kept(") for name in delta.installed.objects):
-        for unit in delta.make:
+        for unit in delta.plan.units:
             if isinstance(unit, MapRows):
                 conn.execute(render.expect_kept(unit))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
@@ -32,12 +32,14 @@ class Removal:
         ledger_entries: how many entries the ledger holds.
         keeps_ledger: whether the ledger stays.
         kept_roles: roles that stay: the ledger's, or such as other databases of the server still use.
+        shut: where the guard was already gone, tables that nobody sees a row of.
     """
 
     statements: tuple[str, ...]
     ledger_entries: int
     keeps_ledger: bool
     kept_roles: tuple[str, ...]
+    shut: tuple[str, ...] = ()
 
 
 def uninstall(
@@ -90,17 +92,21 @@ def _plan(conn: psycopg.Connection[Any], drop_ledger: bool) -> Removal:
 
 
 def _left_over(conn: psycopg.Connection[Any]) -> Removal:
-    """Return what takes away the policies that are left of a guard whose schema was dropped by hand."""
-    statements = (*_user_tables(conn), *_grants(conn))
+    """Return what takes away the rest of a guard whose schema was dropped by hand."""
+    shut = tuple(str(QualifiedName(*row)) for row in _fetch(conn, read("uninstall/shut.sql")))
+    statements = (*_user_tables(conn), *_grants(conn), *_views_schema(conn))
     if statements:
-        return Removal(tuple(s.as_string(conn) for s in statements), 0, False, ())
-    tables = [QualifiedName(*row) for row in _fetch(conn, read("uninstall/stranded.sql"))]
-    if not tables:
-        raise RlsguardError("rlsguard is not installed in this database")
-    off = "; ".join(f"ALTER TABLE {name} DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY" for name in tables)
-    raise RlsguardError(
-        "rlsguard is not installed in this database. Nobody sees a row of tables whose row security is on and forced,"
-        f" without a policy. If that is left over from a guard whose schema was dropped: {off}"
+        return Removal(tuple(s.as_string(conn) for s in statements), 0, False, (), shut)
+    about = f". {told_of(shut)}" if shut else ""
+    raise RlsguardError(f"rlsguard is not installed in this database{about}")
+
+
+def told_of(shut: tuple[str, ...]) -> str:
+    """Return what to do about tables that are *shut*: not ours to open, for they may have been shut on purpose."""
+    off = "; ".join(f"ALTER TABLE {name} DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY" for name in shut)
+    return (
+        f"Row security is on and forced, without a policy, so that nobody sees a row of {', '.join(shut)}."
+        f" If that is left over from a guard whose schema was dropped: {off}"
     )
 
 
@@ -161,13 +167,17 @@ def _guard(conn: psycopg.Connection[Any], keep: tuple[str, ...]) -> Iterator[sql
     for kind, names in (("VIEW", views), ("ROUTINE", functions), ("VIEW", base_views), ("TABLE", tables)):
         if names:
             yield sql.SQL("DROP {} {}").format(sql.SQL(kind), sql.SQL(", ").join(names))
-    if _fetch(conn, "SELECT FROM pg_namespace WHERE nspname = 'rlsguard_views'"):
-        yield sql.SQL("DROP SCHEMA rlsguard_views").format()
+    yield from _views_schema(conn)
     if not keep:
         yield sql.SQL("DROP SCHEMA rlsguard").format()
     elif _fetch(conn, "SELECT FROM pg_catalog.pg_roles WHERE rolname = 'rlsguard_recorder'"):
         # Recorders have nothing left to do here, and their role could not go while it holds a right.
         yield sql.SQL("REVOKE ALL ON SCHEMA rlsguard FROM rlsguard_recorder").format()
+
+
+def _views_schema(conn: psycopg.Connection[Any]) -> Iterator[sql.Composed]:
+    if _fetch(conn, "SELECT FROM pg_namespace WHERE nspname = 'rlsguard_views'"):
+        yield sql.SQL("DROP SCHEMA rlsguard_views").format()
 
 
 def _drop_roles(conn: psycopg.Connection[Any], removal: Removal) -> Removal:
@@ -180,7 +190,7 @@ def _drop_roles(conn: psycopg.Connection[Any], removal: Removal) -> Removal:
                 conn.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(Name(role)))
         except psycopg.errors.DependentObjectsStillExist:
             kept.append(role)
-    return Removal(removal.statements, removal.ledger_entries, removal.keeps_ledger, tuple(kept))
+    return replace(removal, kept_roles=tuple(kept))
 
 
 def _fetch(conn: psycopg.Connection[Any], query: str) -> list[tuple[Any, ...]]:

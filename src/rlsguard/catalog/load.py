@@ -103,9 +103,9 @@ def _grouped(rows: _Rows) -> defaultdict[int, _Rows]:
 
 def _columns(rows: _Rows, types: Types) -> defaultdict[int, dict[str, Column]]:
     columns: defaultdict[int, dict[str, Column]] = defaultdict(dict)
-    for oid, name, type_oid, declared, not_null, schema, collation in rows:
+    for oid, name, type_oid, declared, not_null, schema, collation, type_owner in rows:
         collated = None if collation is None else QualifiedName(schema, collation)
-        columns[oid][name] = Column(name, types.get(type_oid, declared), not_null, collated)
+        columns[oid][name] = Column(name, types.get(type_oid, declared), not_null, collated, type_owner)
     return columns
 
 

@@ -37,12 +37,18 @@ class Type:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table. `collation` is None for types that have none."""
+    """A column of a table.
+
+    Attributes:
+        collation: None for types that have none.
+        type_owner: the role that owns the declared type, or the type of an array's elements.
+    """
 
     name: str
     type: Type
     not_null: bool
     collation: QualifiedName | None
+    type_owner: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import click
 
 from rlsguard.cli.options import connected, dry_run_option, dsn_option, format_option, lock_timeout_option, where
 from rlsguard.cli.output import count, print_json, say
-from rlsguard.uninstall import Removal
+from rlsguard.uninstall import Removal, told_of
 from rlsguard.uninstall import uninstall as uninstall_from
 
 
@@ -42,6 +42,8 @@ def uninstall(dsn: str, dry_run: bool, drop_ledger: bool, lock_timeout: float, o
         say(f"the ledger stays: {entries} in rlsguard.opt_out_event")
     elif removal.ledger_entries:
         say(f"the ledger goes: {entries}")
+    if removal.shut:
+        say(f"notice  {told_of(removal.shut)}")
     if removal.kept_roles:
         say(f"roles that stay: {', '.join(removal.kept_roles)}")
     say("nothing was removed (--dry-run)" if dry_run else "rlsguard is removed; no opt-out is enforced any more")
@@ -53,4 +55,5 @@ def _answer(removal: Removal) -> dict[str, object]:
         "ledger_entries": removal.ledger_entries,
         "keeps_ledger": removal.keeps_ledger,
         "kept_roles": removal.kept_roles,
+        "shut": removal.shut,
     }

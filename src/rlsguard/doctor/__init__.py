@@ -10,7 +10,7 @@ import psycopg
 from rlsguard import catalog
 from rlsguard.apply import explain
 from rlsguard.datamap.model import DataMap
-from rlsguard.doctor import audit, exempt, guard, people, planner, rights, settings, version, views
+from rlsguard.doctor import audit, exempt, gaps, guard, people, planner, rights, settings, version, views
 from rlsguard.doctor.model import Finding, Severity
 from rlsguard.doctor.scene import Scene
 from rlsguard.problems import RlsguardError
@@ -22,11 +22,14 @@ _CHECKS: tuple[tuple[str, Callable[[Scene], Iterator[Finding]]], ...] = (
     ("server-version", version.check),
     ("rights", rights.check),
     ("guard", guard.check),
+    ("partitions", gaps.partitions),
+    ("shut", gaps.shut),
     ("pgaudit", audit.check),
     ("settings", settings.check),
     ("superusers", people.above),
     ("table-owners", people.owners),
     ("views", views.check),
+    ("auditors", people.auditors),
     ("copy-from", people.loaders),
     ("truncate", people.emptiers),
     ("exemptions", exempt.exemptions),

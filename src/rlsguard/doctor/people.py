@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from rlsguard.doctor.model import Finding, named
 from rlsguard.doctor.scene import OWNER, Scene
+from rlsguard.names import quote
 
 _EXEMPT = "Let nobody read personal data as one of them; an exemption in the map has a reason and an end."
 
@@ -40,6 +41,21 @@ def owners(scene: Scene) -> Iterator[Finding]:
         yield Finding("table-owners", "note", row.owner, message, advice)
     if not rows:
         yield Finding("table-owners", "ok", "", "no ordinary login owns a protected table.", "")
+
+
+def auditors(scene: Scene) -> Iterator[Finding]:
+    """Name roles that opt-outs are meant for and that read the row changes, in which everybody's old values are."""
+    if scene.datamap is None:
+        return
+    held = [r.name for r in scene.datamap.roles.values() if any(scene.datamap.purposes[p].opt_out for p in r.purposes)]
+    found = [row.role for row in scene.rows("auditors", [held])]
+    for role in found:
+        message = (
+            f"{quote(role)} may read rlsguard.change_event: the row changes of audited tables, opted-out people's too."
+        )
+        yield Finding("auditors", "warning", role, message, f"REVOKE rlsguard_auditor FROM {quote(role)};")
+    if not found:
+        yield Finding("auditors", "ok", "", "no role that opt-outs are meant for reads the row changes.", "")
 
 
 def loaders(scene: Scene) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rlsguard.catalog.model import Catalog, Table
 from rlsguard.datamap.model import DataMap, TableEntry
@@ -18,13 +18,33 @@ Entries = list[tuple[TableEntry, Table, tuple[Route, ...]]]
 def notices_of(datamap: DataMap, catalog: Catalog, entries: Entries) -> tuple[Notice, ...]:
     """Return the notices for the mapped tables, in the map's order, each once."""
     found: list[Notice] = []
+    for subject in datamap.subjects.values():
+        table = catalog.tables[subject.table]
+        found += _of_types(table, [subject.key], catalog, f"opt-outs of each {subject.kind}")
     for entry, table, routes in entries:
+        if entry.audit is not None:
+            found += _of_types(table, table.columns, catalog, "row changes of this table")
         if entry.paths:
-            found += _of_table(entry, table, routes, catalog)
+            found += _of_table(entry, table, routes, catalog, entries)
     return tuple(dict.fromkeys(found))
 
 
-def _of_table(entry: TableEntry, table: Table, routes: tuple[Route, ...], catalog: Catalog) -> Iterator[Notice]:
+def _of_types(table: Table, columns: Iterable[str], catalog: Catalog, recorded: str) -> Iterator[Notice]:
+    """Casts and checks of a type run when its values are recorded: without rights, but they may fail, or break it."""
+    for name in columns:
+        column = table.columns[name]
+        owner = column.type_owner
+        if owner != table.owner and not catalog.roles[owner].superuser:
+            yield Notice(
+                f"{table.name}.{name}",
+                f"the type {column.type.declared} belongs to {quote(owner)}, who can keep {recorded}"
+                " from being recorded.",
+            )
+
+
+def _of_table(
+    entry: TableEntry, table: Table, routes: tuple[Route, ...], catalog: Catalog, entries: Entries
+) -> Iterator[Notice]:
     about = str(table.name)
     if table.truncate_grantees:
         who = ", ".join(quote(role) for role in table.truncate_grantees)
@@ -58,6 +78,13 @@ def _of_table(entry: TableEntry, table: Table, routes: tuple[Route, ...], catalo
             yield Notice(
                 about,
                 f"a row without a row in {link} belongs to nobody and stays visible; when_unknown: hide hides it.",
+            )
+    guarded = {e.table for e, _, r in entries if r}
+    for hop in dict.fromkeys(step.table for route in routes for step in route.steps):
+        if hop not in guarded:
+            yield Notice(
+                about,
+                f"its path crosses {hop}, which the map does not guard: whoever may write there can un-hide rows.",
             )
     if entry.joint == "all":
         for link in dict.fromkeys(link_tables(routes, catalog)):

@@ -1,0 +1,121 @@
+"""Changes of the map by which opt-outs in force would end, or become other people's, are refused."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from guarding import ALL, BANK, BANK_MAP, WITHOUT_1, apply, column, load, opt_in, opt_out, visible
+from rlsguard import apply as applying
+from rlsguard.problems import RlsguardError
+from rlsguard.uninstall import uninstall
+
+RENAMED_KIND = BANK_MAP.replace("  client: {", "  customer: {").replace("{client:", "{customer:")
+GONE = BANK_MAP.replace("marketing", "advertising")
+COMPULSORY = BANK_MAP.replace("marketing: {description: Campaigns}", "marketing: {opt_out: false}")
+
+
+@pytest.fixture
+def bank(db):
+    with db.connect() as conn:
+        conn.execute(BANK)
+        conn.execute("ALTER TABLE bank.client ADD crm_no int UNIQUE; UPDATE bank.client SET crm_no = 4 - client_id")
+        conn.execute("ALTER TABLE bank.client ALTER crm_no SET NOT NULL")
+    apply(db, BANK_MAP)
+    opt_out(db, 1, "marketing")
+    return db
+
+
+@pytest.mark.parametrize(("text", "lacks"), [(RENAMED_KIND, "client"), (GONE, "marketing"), (COMPULSORY, "marketing")])
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_what_has_opt_outs_in_force_goes_only_when_it_is_named(bank, text, lacks, dry_run):
+    with pytest.raises(RlsguardError, match=f"the data map lacks {lacks}, and 1 of kind client .* of marketing"):
+        apply(bank, text, dry_run=dry_run)
+    with pytest.raises(RlsguardError, match=f"apply with --release {lacks}"):
+        apply(bank, text, dry_run=dry_run, release=["analytics"])
+    assert visible(bank, "campaign_app") == WITHOUT_1
+    apply(bank, text, dry_run=dry_run, release=[lacks])
+    assert visible(bank, "campaign_app") == (WITHOUT_1 if dry_run else ALL)
+    if not dry_run:
+        assert apply(bank, text).changes == ()
+        # The opt-outs are not forgotten: should the purpose come back, they are in force again.
+        apply(bank, BANK_MAP)
+        assert visible(bank, "campaign_app") == WITHOUT_1
+
+
+def test_what_has_no_opt_outs_in_force_may_go(bank):
+    opt_in(bank, 1, "marketing")
+    apply(bank, GONE)
+    assert column(bank, "SELECT purpose FROM rlsguard.purpose WHERE opt_out") == ["advertising", "analytics"]
+
+
+def test_files_run_by_psql_refuse_as_well(bank, tmp_path):
+    with bank.connect() as conn:
+        for name, text in applying.generate(conn, load(GONE)).items():
+            (tmp_path / name).write_text(text)
+    command = [bank.server.bindir / "psql", "-X", "-q", "-d", bank.dsn(), "-f", tmp_path / "apply.sql"]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode != 0
+    assert "the data map lacks marketing" in result.stderr
+    assert visible(bank, "campaign_app") == WITHOUT_1
+    released = {"PGOPTIONS": "-c rlsguard.release={marketing}"}
+    subprocess.run(command, check=True, env=released, capture_output=True)
+    assert visible(bank, "campaign_app") == ALL
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_the_key_is_another_column(bank, dry_run):
+    with pytest.raises(
+        RlsguardError, match=r"recorded by bank\.client\.client_id; by bank\.client\.crm_no they would be"
+    ):
+        apply(bank, BANK_MAP.replace("key: client_id", "key: crm_no"), dry_run=dry_run, release=["client"])
+    assert visible(bank, "campaign_app") == WITHOUT_1
+
+
+def test_the_key_is_the_same_column_under_another_name(bank):
+    bank.execute("ALTER TABLE bank.client RENAME client_id TO id; ALTER TABLE bank.client RENAME TO person")
+    text = BANK_MAP.replace("key: client_id", "key: id").replace("bank.client", "bank.person")
+    apply(
+        bank,
+        text.replace(
+            "bank.person: {holds: [personal], subject: {client: client_id}}",
+            "bank.person: {holds: [personal], subject: {client: id}}",
+        ),
+    )
+    assert column(bank, "SELECT id FROM bank.person", user="campaign_app") == [2, 3]
+
+
+def test_the_name_of_the_key_has_passed_to_another_column(bank):
+    bank.execute(
+        "ALTER TABLE bank.client RENAME client_id TO old_id; ALTER TABLE bank.client RENAME crm_no TO client_id"
+    )
+    with pytest.raises(
+        RlsguardError, match=r"recorded by bank\.client\.old_id; by bank\.client\.client_id they would be"
+    ):
+        apply(bank, BANK_MAP)
+
+
+def test_the_key_has_another_type(bank):
+    apply(
+        bank,
+        "version: 1\nsubjects: {client: {table: bank.client, key: client_id}}\npurposes: {marketing: {}}\n",
+        prune=[load(BANK_MAP).tables[name].table for name in load(BANK_MAP).tables],
+    )
+    bank.execute("ALTER TABLE bank.client ALTER client_id TYPE bigint")
+    bank.execute("ALTER TABLE bank.disp ALTER client_id TYPE bigint")
+    with pytest.raises(RlsguardError, match=r"opt-outs of client are recorded as integer; .* is bigint now"):
+        apply(bank, BANK_MAP)
+    with bank.connect() as conn:
+        uninstall(conn)
+    apply(bank, BANK_MAP)
+    assert visible(bank, "campaign_app") == WITHOUT_1
+
+
+def test_a_ledger_that_outlived_the_guard_is_not_forgotten(bank):
+    with bank.connect() as conn:
+        uninstall(conn)
+    with pytest.raises(RlsguardError, match="the data map lacks marketing, and 1 of kind client"):
+        apply(bank, GONE)
+    apply(bank, BANK_MAP)
+    assert visible(bank, "campaign_app") == WITHOUT_1
