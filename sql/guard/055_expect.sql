@@ -42,7 +42,12 @@ DECLARE
         CROSS JOIN pg_control_system() AS c
         JOIN pg_database AS d ON d.datname = current_database()
         WHERE m.unit = 'map' AND m.made_in = c.system_identifier || '/' || d.oid);
-    counted text := $q$SELECT %L, s.purpose, count(*) FROM rlsguard.%I AS s WHERE s.in_force GROUP BY s.purpose$q$;
+    counted text := $q$
+        SELECT %L, s.purpose, count(*)
+        FROM rlsguard.%I AS s
+        JOIN rlsguard.purpose AS p ON p.purpose = s.purpose AND p.opt_out
+        WHERE s.in_force
+        GROUP BY s.purpose$q$;
     recorded_kind text;
     recorded_type text;
     recorded_by text;
