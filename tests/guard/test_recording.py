@@ -13,6 +13,7 @@ import pytest
 from psycopg.rows import dict_row
 
 from guarding import BANK, BANK_MAP, HEAD, WITHOUT_1, apply, column, opt_in, opt_out, visible
+from rlsguard.uninstall import uninstall
 
 
 @pytest.fixture
@@ -59,6 +60,9 @@ def test_the_recorder_role_is_all_that_a_client_needs(bank):
             conn.execute(denied)
 
 
+DEEP = '{"a":' + "[" * 33 + "]" * 33 + "}"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -77,6 +81,17 @@ def test_the_recorder_role_is_all_that_a_client_needs(bank):
         ("'client', '1', '{marketing}', 'a', 'r', '[]'", "the context must be a JSON object"),
         ("'client', '1', '{marketing}', 'a', 'r', NULL", "the context must be a JSON object"),
         ("'client', '1', '{marketing}', 'a', 'r', '{}', 'infinity'", "requested_at lies in the future"),
+        ("'client', '1', '{marketing}', 'a', 'r', '{}', '-infinity'", "requested_at lies before 1900"),
+        ("'client', '1', '{marketing}', 'a', 'r', '{}', '0044-03-15 BC'", "requested_at lies before 1900"),
+        (
+            "'client', '1', '{marketing}', 'a', 'r', jsonb_build_object('a', repeat('x', 17000))",
+            "the context is larger",
+        ),
+        (f"'client', '1', '{{marketing}}', 'a', 'r', '{DEEP}'", "the context is nested deeper than 32 levels"),
+        (
+            "'client', '1', '{marketing}', 'a', 'r', '{\"a\": [1e301]}'",
+            "the context is nested deeper than 32 levels, or",
+        ),
     ],
 )
 @pytest.mark.parametrize("function", ["opt_out", "opt_in"])
@@ -294,3 +309,80 @@ def test_repeatable_read_is_told_to_try_again_and_loses_nothing(bank):
         with pytest.raises(psycopg.errors.SerializationFailure):
             conn.execute("SELECT * FROM rlsguard.opt_in('client', '1', '{marketing}', 'a', 'r')")
     assert [e["version"] for e in events(bank)] == [1, 2]
+
+
+def test_an_opt_in_holds_from_its_commit_so_that_nobody_looks_and_rolls_it_back(bank):
+    bank.execute("GRANT rlsguard_recorder TO campaign_app")
+    opt_out(bank, 1, "marketing")
+    look = "SELECT client_id FROM bank.client ORDER BY 1"
+    with bank.connect("campaign_app", autocommit=False) as conn:
+        conn.execute("SELECT * FROM rlsguard.opt_in('client', '1', '{marketing}', 'a', 'r')")
+        conn.execute("SAVEPOINT inner_one")
+        conn.execute("SELECT * FROM rlsguard.opt_in('client', '1', '{marketing}', 'a', 'r')")
+        for _ in range(6):  # also once the plan is a generic one
+            assert conn.execute(look, prepare=True).fetchall() == [(2,), (3,)]
+        conn.execute("ROLLBACK TO inner_one")
+        assert conn.execute(look).fetchall() == [(2,), (3,)]
+        assert conn.execute("SELECT trans_id FROM bank.trans").fetchall() == [(1002,)]
+        conn.commit()
+        assert conn.execute(look).fetchall() == [(1,), (2,), (3,)]
+        # To opt out again takes effect at once.
+        conn.execute("SELECT * FROM rlsguard.opt_out('client', '1', '{marketing}', 'a', 'r')")
+        assert conn.execute(look).fetchall() == [(2,), (3,)]
+
+
+def test_where_everybody_must_have_opted_out_an_opt_in_holds_from_its_commit_too(db):
+    db.execute(BANK)
+    apply(
+        db,
+        BANK_MAP.replace("{client: [account_id", "{client: [account_id").replace(
+            "client_id]}}", "client_id]}, joint: all}"
+        ),
+    )
+    db.execute("GRANT rlsguard_recorder TO campaign_app")
+    opt_out(db, 1, "marketing")
+    opt_out(db, 2, "marketing")
+    with db.connect("campaign_app", autocommit=False) as conn:
+        look = "SELECT trans_id FROM bank.trans ORDER BY 1"
+        assert conn.execute(look).fetchall() == [(1002,)]
+        conn.execute("SELECT * FROM rlsguard.opt_in('client', '1', '{marketing}', 'a', 'r')")
+        assert conn.execute(look).fetchall() == [(1002,)]
+        conn.commit()
+        assert conn.execute(look).fetchall() == [(1000,), (1001,), (1002,)]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "'{1,2}', '{marketing,marketing}', '{a,a}', '{{r,s}}', ARRAY['{}','{}']::jsonb[], '{NULL,NULL}'",
+        "'{1,2}', '{marketing,marketing}', '{a,a}', '{r,s}', ARRAY['{}','{}']::jsonb[], '[5:6]={2026-01-01,NULL}'",
+        "'[0:1]={1,2}', '[0:1]={marketing,marketing}', '[0:1]={a,a}', '[0:1]={r,s}',"
+        " '[0:1]={\"{}\",\"{}\"}'::jsonb[], '[0:1]={NULL,NULL}'",
+    ],
+)
+def test_arrays_of_a_batch_have_one_shape(bank, arguments):
+    with bank.connect() as conn, pytest.raises(psycopg.DatabaseError, match="must have one dimension and count from 1"):
+        conn.execute(f"SELECT rlsguard.record_batch('opt_out', 'client', {arguments})")
+    assert events(bank) == []
+
+
+def test_spellings_that_have_become_one_persons_keep_the_last_word(db):
+    """A key that was text, and is a number now: of '07' and '7' the newest entry counts."""
+    db.execute(
+        "CREATE SCHEMA app; CREATE TABLE app.person (id text PRIMARY KEY); INSERT INTO app.person VALUES ('07'), ('8')"
+    )
+    db.execute("CREATE ROLE campaign_app LOGIN; CREATE ROLE bi_reader; CREATE ROLE teller_app; CREATE ROLE sox_auditor")
+    db.execute("GRANT USAGE ON SCHEMA app TO campaign_app; GRANT SELECT ON app.person TO campaign_app")
+    text = HEAD.replace("table: bank.client, key: client_id", "table: app.person, key: id")
+    text += "tables:\n  app.person: {holds: [personal], subject: {client: id}}\n"
+    apply(db, text)
+    opt_out(db, "07", "marketing")
+    opt_in(db, "07", "marketing")
+    opt_out(db, "7", "marketing")
+    with db.connect() as conn:
+        uninstall(conn)
+    db.execute("ALTER TABLE app.person ALTER id TYPE int USING id::int")
+    apply(db, text)
+    assert column(db, "SELECT id FROM app.person", user="campaign_app") == [8]
+    opt_in(db, "7", "marketing")
+    assert column(db, "SELECT id FROM app.person", user="campaign_app") == [7, 8]

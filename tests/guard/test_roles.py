@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 from guarding import ALL, BANK, BANK_MAP, WITHOUT_1, apply, column, opt_in, opt_out, visible
+from rlsguard.problems import RlsguardError
 
 
 @pytest.fixture
@@ -129,6 +130,53 @@ def test_readers_cannot_reach_into_the_guard(bank):
     ):
         with bank.connect("campaign_app") as conn, pytest.raises(psycopg.errors.InsufficientPrivilege):
             conn.execute(query)
+
+
+def test_who_records_and_who_audits_cannot_list_keys_by_the_views_of_policies(bank):
+    views = column(bank, "SELECT viewname::text FROM pg_views WHERE schemaname = 'rlsguard_views'")
+    assert len(views) == 2
+    bank.execute("CREATE ROLE desk LOGIN; GRANT rlsguard_recorder, rlsguard_auditor TO desk")
+    for view in views:
+        with bank.connect("desk") as conn, pytest.raises(psycopg.errors.InsufficientPrivilege):
+            conn.execute(f"SELECT * FROM rlsguard_views.{view}")
+
+
+def test_roles_made_before_the_guard_by_somebody_else_are_not_taken_over(db):
+    db.execute(BANK)
+    db.execute("CREATE ROLE mallory LOGIN CREATEROLE")
+    with db.connect("mallory") as conn:
+        conn.execute("CREATE ROLE rlsguard_owner NOLOGIN")
+    if db.major < 16:  # whoever may create roles may join them all there, so there is nothing to win
+        apply(db, BANK_MAP)
+        return
+    with pytest.raises(RlsguardError, match="rlsguard_owner has the member mallory"):
+        apply(db, BANK_MAP)
+    db.execute("REVOKE rlsguard_owner FROM mallory GRANTED BY postgres")
+    apply(db, BANK_MAP)
+    with db.connect("mallory") as conn, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        conn.execute("GRANT rlsguard_owner TO mallory")
+
+
+def test_a_superuser_does_not_hand_bypassrls_to_who_administers_the_guard(db):
+    """From 16 on, a guard made by an ordinary DBA has that DBA for its administrator."""
+    db.execute(BANK)
+    for dba in ("dba1", "dba2"):
+        db.execute(f"CREATE ROLE {dba} LOGIN CREATEROLE; GRANT CREATE ON DATABASE {db.name} TO {dba}")
+    db.execute("CREATE ROLE tables_owner; GRANT tables_owner TO dba1, dba2; ALTER SCHEMA bank OWNER TO tables_owner")
+    for table in ("client", "account", "disp", "trans"):
+        db.execute(f"ALTER TABLE bank.{table} OWNER TO tables_owner")
+    apply(db, BANK_MAP, user="dba1")
+    if db.major < 16:
+        assert apply(db, BANK_MAP, user="dba2").changes == ()
+        return
+    with pytest.raises(RlsguardError, match=r"dba2 may not act as rlsguard_owner .*A superuser can let it: GRANT"):
+        apply(db, BANK_MAP, user="dba2")
+    with pytest.raises(RlsguardError, match="rlsguard_owner has the member dba1"):
+        apply(db, BANK_MAP)
+    assert column(db, "SELECT rolbypassrls FROM pg_roles WHERE rolname = 'rlsguard_owner'") == [False]
+    db.execute("GRANT rlsguard_owner, rlsguard_nobody TO dba2 WITH ADMIN TRUE, INHERIT FALSE, SET FALSE")
+    assert apply(db, BANK_MAP, user="dba2").plan.bypass is False
+    assert apply(db, BANK_MAP, user="dba1").plan.bypass is False
 
 
 def test_the_owner_of_the_tables_is_held_too(bank):

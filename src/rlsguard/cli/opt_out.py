@@ -19,17 +19,17 @@ from rlsguard.cli.output import count, print_json, say
 from rlsguard.ledger import Action, Entry
 
 
-def _no_number(word: str) -> None:
-    raise ValueError(f"{word} is no number")
-
-
 def _json_object(value: str) -> dict[str, Any]:
     try:
-        parsed = json.loads(value, parse_constant=_no_number)
+        parsed = json.loads(value)
+        # NaN, Infinity and lone surrogates can be read, but not stored.
+        again = json.dumps(parsed, allow_nan=False, ensure_ascii=False).encode()
     except ValueError as error:
         raise click.BadParameter(f"not JSON: {error}") from None
     except RecursionError:
         raise click.BadParameter("nested too deep") from None
+    if b"\\u0000" in again:
+        raise click.BadParameter("a zero character")
     if not isinstance(parsed, dict):
         raise click.BadParameter('not a JSON object such as {"ticket": 4711}')
     return parsed

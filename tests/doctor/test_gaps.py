@@ -1,0 +1,60 @@
+"""What has changed under the guard since the last apply."""
+
+from __future__ import annotations
+
+from examining import of, verdicts
+from guarding import BANK_MAP, apply, column, opt_out
+
+PARTITIONED = """
+CREATE TABLE bank.event (id int, client_id int NOT NULL) PARTITION BY RANGE (id);
+CREATE TABLE bank.event_1 PARTITION OF bank.event FOR VALUES FROM (0) TO (10);
+GRANT SELECT ON ALL TABLES IN SCHEMA bank TO campaign_app;
+"""
+LATER = """
+ALTER DEFAULT PRIVILEGES IN SCHEMA bank GRANT SELECT ON TABLES TO campaign_app;
+CREATE TABLE bank.event_2 (id int, client_id int NOT NULL) PARTITION BY LIST (client_id);
+CREATE TABLE bank."Event 3" PARTITION OF bank.event_2 DEFAULT;
+INSERT INTO bank.event_2 VALUES (11, 1), (12, 2);
+ALTER TABLE bank.event ATTACH PARTITION bank.event_2 FOR VALUES FROM (10) TO (20);
+"""
+
+
+def test_partitions_that_came_after_the_apply(plain):
+    text = BANK_MAP + "  bank.event: {holds: [personal], subject: {client: client_id}}\n"
+    plain.execute(PARTITIONED)
+    assert verdicts(plain, "partitions", text=text) == []
+    apply(plain, text)
+    opt_out(plain, 1, "marketing")
+    assert verdicts(plain, "partitions", text=text, user="stranger") == [("ok", "")]
+    plain.execute(LATER)
+    assert column(plain, 'SELECT id FROM bank."Event 3"', user="campaign_app") == [11, 12]
+    assert verdicts(plain, "partitions", text=None, user="stranger") == [
+        ("error", 'bank."Event 3"'),
+        ("error", "bank.event_2"),
+    ]
+    apply(plain, text)
+    assert verdicts(plain, "partitions", text=text) == [("ok", "")]
+    assert column(plain, 'SELECT id FROM bank."Event 3"', user="campaign_app") == [12]
+
+
+def test_policies_that_went_along_with_what_they_name(plain):
+    plain.execute("ALTER TABLE bank.trans ENABLE ROW LEVEL SECURITY; CREATE POLICY theirs ON bank.trans USING (true)")
+    apply(plain, BANK_MAP)
+    assert verdicts(plain, "shut") == []
+    plain.execute("ALTER TABLE bank.disp DROP COLUMN account_id CASCADE")
+    assert verdicts(plain, "shut", user="stranger", text=None) == [("error", "bank.account"), ("error", "bank.trans")]
+
+
+def test_roles_that_opt_outs_are_meant_for_and_that_read_the_row_changes(bank):
+    assert verdicts(bank, "auditors") == [("ok", "")]
+    bank.execute('CREATE ROLE "Head of Audit"; GRANT rlsguard_auditor TO "Head of Audit"')
+    bank.execute('GRANT "Head of Audit" TO campaign_app; GRANT rlsguard_auditor TO teller_app, stranger')
+    (found,) = of(bank, "auditors")
+    assert (found.severity, found.about) == ("warning", "campaign_app")
+
+
+def test_lists_that_the_login_may_not_look_into(bank):
+    apply(bank, BANK_MAP.replace("bank.client: {holds", "bank.client: {reads: scans, holds"))
+    (found,) = of(bank, "work-mem", user="stranger")
+    assert found.severity == "note"
+    assert found.message.startswith("could not look: permission denied for schema rlsguard_views")
