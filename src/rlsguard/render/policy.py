@@ -26,7 +26,9 @@ def policy_expression(protection: Protection) -> sql.Composable:
     `NULLIF(EXISTS (...), true) IS NOT NULL` is NOT EXISTS with a better guess by the planner: it takes
     this for true of nearly every row, where it takes NOT EXISTS for true of half of them.
     """
-    conditions: list[sql.Composable] = [_sighted(protection)]
+    # An error while the guard is blind; as a sub-select it is asked once a query, not once a row. IS NOT NULL, because
+    # the planner takes a bare boolean for true of half the rows.
+    conditions: list[sql.Composable] = [sql.SQL("(SELECT rlsguard.require_sight()) IS NOT NULL")]
     for look in protection.lookups:
         conditions.append(_not_suppressed(protection.name, look))
         if look.hide_unknown:
@@ -61,18 +63,6 @@ def baseline_expression(protection: Protection) -> sql.Composable:
     columns = dict.fromkeys(column for look in protection.lookups for column in look.route.here_columns)
     named = [sql.SQL("{} IS NULL").format(_column(protection.name, column)) for column in columns]
     return sql.SQL("({}) OR ({})").format(conjunction(parts), conjunction(list(named)))
-
-
-def _sighted(protection: Protection) -> sql.Composable:
-    """Return what is true, or an error while the guard is blind; once for a query.
-
-    Up to 16 a scalar sub-select, which is asked once even inside a nested loop, keeps parallel workers out of
-    sub-queries. `IS NOT NULL`, because the planner takes a bare boolean for true of half the rows.
-    """
-    asked = "rlsguard.require_sight()"
-    if not all(look.scans for look in protection.lookups):
-        asked = f"(SELECT {asked})"
-    return sql.SQL(asked + " IS NOT NULL")
 
 
 def _not_suppressed(table: QualifiedName, look: Lookup) -> sql.Composable:
