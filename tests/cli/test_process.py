@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,8 @@ def test_ctrl_c_while_it_waits_for_a_lock_changes_nothing(bank: Database, tmp_pa
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # What runs in the background of a shell ignores it, and would hand that down.
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         )
         waiting = "SELECT FROM pg_stat_activity WHERE application_name = 'rlsguard' AND wait_event_type = 'Lock'"
         deadline = time.monotonic() + 30
