@@ -12,7 +12,15 @@ BEGIN
                       HINT = format('A superuser can let it: GRANT rlsguard_owner, rlsguard_nobody TO %I '
                                     'WITH ADMIN TRUE, INHERIT FALSE, SET FALSE;', current_user);
         END IF;
-        GRANT rlsguard_owner, rlsguard_nobody TO CURRENT_USER;
+        IF current_setting('server_version_num')::int >= 160000 THEN
+            EXECUTE format('GRANT rlsguard_owner, rlsguard_nobody TO %I WITH INHERIT TRUE, SET TRUE', current_user);
+        ELSE
+            GRANT rlsguard_owner, rlsguard_nobody TO CURRENT_USER;
+        END IF;
+        IF NOT pg_has_role('rlsguard_owner', 'USAGE') THEN
+            RAISE EXCEPTION '% does not inherit, and so cannot act as rlsguard_owner', current_user
+                USING ERRCODE = 'insufficient_privilege', HINT = format('ALTER ROLE %I INHERIT;', current_user);
+        END IF;
     END IF;
 END
 $$;

@@ -179,6 +179,24 @@ def test_a_superuser_does_not_hand_bypassrls_to_who_administers_the_guard(db):
     assert apply(db, BANK_MAP, user="dba1").plan.bypass is False
 
 
+def test_a_dba_that_does_not_inherit(db):
+    db.execute(BANK)
+    db.execute(f"CREATE ROLE dba LOGIN CREATEROLE NOINHERIT; GRANT CREATE ON DATABASE {db.name} TO dba")
+    db.execute("ALTER SCHEMA bank OWNER TO dba")
+    for table in ("client", "account", "disp", "trans"):
+        db.execute(f"ALTER TABLE bank.{table} OWNER TO dba")
+    if db.major < 16:
+        with pytest.raises(RlsguardError, match=r"dba does not inherit, .*\(ALTER ROLE dba INHERIT;\)"):
+            apply(db, BANK_MAP, user="dba")
+        db.execute("ALTER ROLE dba INHERIT")
+    apply(db, BANK_MAP, user="dba")
+    assert apply(db, BANK_MAP, user="dba").changes == ()
+    opt_out(db, 1, "marketing")
+    assert visible(db, "campaign_app") == WITHOUT_1
+    with db.connect("dba") as conn, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        conn.execute("SET ROLE rlsguard_owner" if db.major >= 16 else "DELETE FROM rlsguard.opt_out_event")
+
+
 def test_the_owner_of_the_tables_is_held_too(bank):
     with bank.connect() as conn:
         conn.execute("CREATE ROLE bank_owner LOGIN")
