@@ -15,7 +15,8 @@ BEGIN
             EXECUTE format('ALTER SCHEMA %I OWNER TO rlsguard_owner', its_schema);
             EXECUTE format('GRANT CREATE ON SCHEMA %I TO rlsguard_nobody', its_schema);
             FOR statement IN
-                SELECT format('ALTER %s %s OWNER TO rlsguard_owner', CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, c.oid::regclass)
+                SELECT format('ALTER %s %s OWNER TO rlsguard_owner',
+                              CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, c.oid::regclass)
                 FROM pg_class AS c
                 JOIN pg_namespace AS n ON n.oid = c.relnamespace
                 WHERE n.nspname = its_schema AND c.relkind IN ('r', 'v') AND pg_get_userbyid(c.relowner) = current_user

@@ -94,7 +94,9 @@ BEGIN
             WHERE e.action = 'opt_out'
             GROUP BY 1, 2$q$;
     END IF;
-    FOR of_kind, of_purpose, number IN EXECUTE format('SELECT * FROM (%s) AS c (kind, purpose, number) ORDER BY 1, 2', counted) LOOP
+    FOR of_kind, of_purpose, number IN
+        EXECUTE format('SELECT * FROM (%s) AS c (kind, purpose, number) ORDER BY 1, 2', counted)
+    LOOP
         IF of_kind <> ALL (released) AND NOT subjects ? of_kind THEN
             missing := of_kind;
         ELSIF of_purpose <> ALL (released) AND of_purpose <> ALL (purposes) THEN

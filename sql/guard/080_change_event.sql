@@ -22,7 +22,7 @@ COMMENT ON TABLE rlsguard.change_event IS 'Row changes of the tables that the da
 COMMENT ON COLUMN rlsguard.change_event.changed_at IS 'Start of the statement that made the change';
 COMMENT ON COLUMN rlsguard.change_event.withheld IS 'Columns left out of old_row and new_row, or stored as a salted hash';
 COMMENT ON COLUMN rlsguard.change_event.session_role IS 'session_user: the login';
-COMMENT ON COLUMN rlsguard.change_event.current_role_name IS 'current_user at the end of the statement: the role set, or the owner of a definer function. A login can set any role it is a member of, in the midst of a statement too';
+COMMENT ON COLUMN rlsguard.change_event.current_role_name IS 'current_user as the statement ended: any role that session_role may set, or a definer function''s owner';
 COMMENT ON COLUMN rlsguard.change_event.claimed_actor IS 'The application''s own user, from the setting rlsguard.actor: a claim, not proof';
 
 CREATE TABLE IF NOT EXISTS rlsguard.secret (
