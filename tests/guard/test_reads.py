@@ -41,3 +41,23 @@ def test_reads_can_be_changed(db):
         "replace protect bank.trans",
     }
     assert visible(db, "campaign_app") == WITHOUT_1
+
+
+def test_parallel_workers_know_their_transaction(db):
+    """An opt-in that is not committed yet is none, in a worker too."""
+    with db.connect() as conn:
+        conn.execute(BANK + LARGE)
+    apply(db, BANK_MAP.replace("{holds:", "{reads: scans, holds:"))
+    opt_out(db, 1, "marketing")
+    db.execute("GRANT rlsguard_recorder TO campaign_app")
+    with db.connect("campaign_app", autocommit=False) as conn:
+        conn.execute(
+            "SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET parallel_leader_participation = off"
+        )
+        conn.execute("SELECT * FROM rlsguard.opt_in('client', '1', '{marketing}', 'a', 'r')")
+        look = "SELECT trans_id FROM bank.trans"
+        plan = "\n".join(line for (line,) in conn.execute(f"EXPLAIN (ANALYZE, COSTS OFF) {look}"))
+        assert "Workers Launched: 2" in plan
+        assert conn.execute(look).fetchall() == [(1002,)]
+        conn.commit()
+        assert len(conn.execute(look).fetchall()) == 3
