@@ -13,7 +13,7 @@ from guarding import apply
 from rlsguard.names import QualifiedName
 from rlsguard.uninstall import uninstall
 from servers import Database, Postgres, dump, has_library
-from worlds.building import build, data_map, in_force, insert, judge, relations
+from worlds.building import build, data_map, in_force, insert, judge, parts_seen, relations
 from worlds.world import World, spelled, worlds
 
 THOROUGHLY = settings(
@@ -115,5 +115,7 @@ def agree(db: Database, world: World, *, version: int, late: bool, opt_outs: lis
                         sql.Identifier(shape.columns[0]), sql.Identifier(shape.schema, name)
                     )
                     shown = sorted(id_ for (id_,) in conn.execute(query))
-                    expected = sorted(row["id"] for row in judged.visible(reader.name, (place, name), opt_outs))
+                    parts = parts_seen(world, reader, shape)
+                    allowed = judged.visible(reader.name, (place, name), opt_outs)
+                    expected = sorted(row["id"] for row in allowed if row["part"] in parts)
                     assert shown == expected, (reader.name, shape.schema, name)

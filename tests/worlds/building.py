@@ -47,6 +47,8 @@ def build(db: Database, world: World) -> None:
                 if shape.owner is not None:
                     owner = sql.Identifier(world.readers[shape.owner].name)
                     conn.execute(sql.SQL("ALTER TABLE {} OWNER TO {}").format(table, owner))
+                for statement in _own_policy(shape, table):
+                    conn.execute(statement)
     insert(db, world, late=False)
 
 
@@ -121,6 +123,29 @@ def _create_table(shape: Shape, types: list[str]) -> Iterator[sql.Composed]:
     if shape.tree == "inherited":
         yield table(leaves[0], -1)
         yield sql.SQL("ALTER TABLE {} INHERIT {}").format(leaves[0], root)
+
+
+def _own_policy(shape: Shape, table: sql.Identifier) -> Iterator[sql.Composed]:
+    if shape.own_policy is None:
+        return
+    yield sql.SQL("ALTER TABLE {} ENABLE ROW LEVEL SECURITY").format(table)
+    if shape.own_policy == "forced":
+        yield sql.SQL("ALTER TABLE {} FORCE ROW LEVEL SECURITY").format(table)
+    part = sql.Identifier(shape.columns[PART])
+    yield sql.SQL("CREATE POLICY theirs ON {} USING ({} = 0)").format(table, part)
+
+
+def parts_seen(world: World, reader: Reader, shape: Shape) -> set[int]:
+    """Return the parts of a table that its own row security shows to *reader*, opt-outs left aside."""
+    free = shape.own_policy is None or reader.bypass_rls
+    if shape.own_policy == "enabled" and shape.owner is not None:
+        free = free or world.readers[shape.owner] in _with_privileges_of(world, reader)
+    return {0, 1} if free else {0}
+
+
+def _with_privileges_of(world: World, reader: Reader) -> set[Reader]:
+    inherited = (world.readers[other] for other in reader.member_of if reader.inherit)
+    return {reader}.union(*(_with_privileges_of(world, other) for other in inherited))
 
 
 def data_map(world: World, version: int = 0) -> str:
@@ -236,7 +261,7 @@ def judge(world: World, version: int = 0, *, late: bool) -> oracle.Oracle:
 def _facts(row: Row) -> dict[str, Any]:
     """Return the row with each value as which of its type's values it is."""
     values = {str(FIRST + place): None if value is None else value[0] for place, value in enumerate(row.values)}
-    return {"id": row.id, **values}
+    return {"id": row.id, "part": row.part, **values}
 
 
 def _followed(world: World, path: Path) -> oracle.Path:

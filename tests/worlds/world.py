@@ -30,6 +30,8 @@ class Shape(NamedTuple):
         tree: "plain", "partitioned", "nested" (partitions of partitions) or "inherited".
         strict: no column may be null.
         owner: index of the role that owns it; None for the superuser.
+        own_policy: whether it has row security of its own, by which only part 0 is to be seen: None, "enabled" (not for
+            its owner) or "forced".
     """
 
     schema: str
@@ -39,6 +41,7 @@ class Shape(NamedTuple):
     leaves: tuple[str, str, str]
     strict: bool
     owner: int | None
+    own_policy: str | None
 
 
 class Row(NamedTuple):
@@ -154,13 +157,20 @@ def _shapes(draw: st.DrawFn, types: int, readers: int, count: int) -> tuple[Shap
             (names[4 * at + 1], names[4 * at + 2], names[4 * at + 3]),
             draw(st.booleans()),
             draw(st.none() | st.integers(0, readers - 1)),
+            draw(st.sampled_from([None, None, None, "enabled", "forced"])),
         )
         for at in range(count)
     )
 
 
 def _may_be_schema(name: str) -> bool:
-    return not name.startswith("pg_") and name not in ("rlsguard", "types", "information_schema", "public")
+    return not name.startswith("pg_") and name not in (
+        "rlsguard",
+        "rlsguard_views",
+        "types",
+        "information_schema",
+        "public",
+    )
 
 
 def _may_be_column(name: str) -> bool:
