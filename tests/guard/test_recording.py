@@ -386,3 +386,29 @@ def test_spellings_that_have_become_one_persons_keep_the_last_word(db):
     assert column(db, "SELECT id FROM app.person", user="campaign_app") == [8]
     opt_in(db, "7", "marketing")
     assert column(db, "SELECT id FROM app.person", user="campaign_app") == [7, 8]
+
+
+def test_a_key_with_a_collation_of_its_own(db):
+    """One that upper case and lower case are alike to: they are one person, and were two before."""
+    if not db.execute("SELECT FROM pg_collation WHERE collname = 'en-x-icu'"):
+        pytest.skip(f"PostgreSQL {db.major} here comes without ICU")
+    db.execute("CREATE SCHEMA app; CREATE TABLE app.person (email text PRIMARY KEY)")
+    db.execute("CREATE COLLATION app.any_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false)")
+    db.execute("INSERT INTO app.person VALUES ('ANN@x'), ('bob@x')")
+    db.execute("CREATE ROLE campaign_app LOGIN; CREATE ROLE bi_reader; CREATE ROLE teller_app; CREATE ROLE sox_auditor")
+    db.execute("GRANT USAGE ON SCHEMA app TO campaign_app; GRANT SELECT ON app.person TO campaign_app")
+    text = HEAD.replace("table: bank.client, key: client_id", "table: app.person, key: email")
+    text += "tables:\n  app.person: {holds: [personal], subject: {client: email}}\n"
+    apply(db, text)
+    opt_out(db, "ANN@x", "marketing")
+    opt_in(db, "ANN@x", "marketing")
+    opt_out(db, "ann@x", "marketing")
+    with db.connect() as conn:
+        uninstall(conn)
+    db.execute("ALTER TABLE app.person ALTER email TYPE text COLLATE app.any_case")
+    apply(db, text)
+    assert column(db, "SELECT email FROM app.person", user="campaign_app") == ["bob@x"]
+    opt_out(db, "BOB@x", "marketing")
+    assert column(db, "SELECT email FROM app.person", user="campaign_app") == []
+    opt_in(db, "Ann@X", "marketing")
+    assert column(db, "SELECT email FROM app.person", user="campaign_app") == ["ANN@x"]
