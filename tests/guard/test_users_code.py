@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from guarding import BANK, HEAD, apply
+from guarding import BANK, BANK_MAP, HEAD, apply
 
 # What they would do if they could: rewrite the ledger, read past policies. Whoever they are then is noted.
 TYPES = """
@@ -84,3 +84,30 @@ def test_code_of_a_types_owner_runs_as_nobody(db, casts_first):
         ("UPDATE",),
         ("DELETE",),
     ]
+
+
+def test_types_whose_owners_could_keep_things_from_being_recorded_are_named(db):
+    db.execute(BANK)
+    db.execute("CREATE ROLE app_owner; CREATE SCHEMA app AUTHORIZATION app_owner; GRANT USAGE ON SCHEMA app TO PUBLIC")
+    db.execute("SET ROLE app_owner; CREATE TYPE app.\"Mood\" AS ENUM ('glad'); CREATE DOMAIN app.id AS int; RESET ROLE")
+    db.execute('CREATE TABLE app.person (id app.id PRIMARY KEY, moods app."Mood"[], plain text)')
+    text = HEAD.replace("table: bank.client, key: client_id", "table: app.person, key: id")
+    text += "tables:\n  app.person: {holds: [personal], audit: true, subject: {client: id}}\n"
+    whose = "belongs to app_owner, who can keep"
+    assert [str(notice) for notice in apply(db, text).notices] == [
+        f"app.person.id: the type app.id {whose} opt-outs of each client from being recorded.",
+        f"app.person.id: the type app.id {whose} row changes of this table from being recorded.",
+        f'app.person.moods: the type app."Mood"[] {whose} row changes of this table from being recorded.',
+    ]
+
+
+def test_paths_over_tables_that_are_not_guarded_are_named(db):
+    db.execute(BANK)
+    text = BANK_MAP.replace("  bank.disp: {holds: [personal], subject: {client: client_id}}\n", "")
+    told = [str(notice) for notice in apply(db, text).notices if "un-hide" in notice.text]
+    assert told == [
+        f"bank.{table}: its path crosses bank.disp, which the map does not guard:"
+        " whoever may write there can un-hide rows."
+        for table in ("account", "trans")
+    ]
+    assert not [notice for notice in apply(db, BANK_MAP).notices if "un-hide" in notice.text]
