@@ -24,24 +24,32 @@ ALTER TABLE rlsguard.hop_like ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURIT
 COMMENT ON TABLE rlsguard.hop_like IS 'Visible as long as the guard sees past row security; asked by every policy';
 REVOKE ALL ON rlsguard.hop_like FROM PUBLIC;
 
--- True, or an error. A dump restored without owners, or where rlsguard_owner has no BYPASSRLS, shows nothing to anyone
--- rather than everything to everyone.
-CREATE OR REPLACE FUNCTION rlsguard.require_sight() RETURNS boolean
-LANGUAGE plpgsql STABLE PARALLEL SAFE COST 1 SECURITY DEFINER
+-- A view, and no function: whether it shows the row is settled where a query is rewritten, together with whether the
+-- query's hop tables show theirs. A statement prepared by one and run by the other cannot be.
+CREATE OR REPLACE VIEW rlsguard_views.sight AS
+SELECT h.one AS sees FROM rlsguard.hop_like AS h;
+COMMENT ON VIEW rlsguard_views.sight IS 'One row, as long as the guard sees past row security';
+REVOKE ALL ON rlsguard_views.sight FROM PUBLIC;
+GRANT SELECT ON rlsguard_views.sight TO PUBLIC;
+
+-- A dump restored without owners, or where rlsguard_owner has no BYPASSRLS, shows nothing to anyone rather than
+-- everything to everyone, and says why.
+CREATE OR REPLACE FUNCTION rlsguard.refuse_blind() RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-SET row_security = on
 AS $$
 BEGIN
-    IF EXISTS (SELECT FROM rlsguard.hop_like) THEN
-        RETURN true;
-    END IF;
-    RAISE EXCEPTION 'opt-outs cannot be enforced: the guard belongs to %, who does not see past row security', current_user
+    RAISE EXCEPTION 'opt-outs cannot be enforced: the guard belongs to %, who does not see past row security',
+        (SELECT pg_get_userbyid(c.relowner)
+         FROM pg_class AS c
+         JOIN pg_namespace AS n ON n.oid = c.relnamespace
+         WHERE n.nspname = 'rlsguard_views' AND c.relname = 'sight')
         USING ERRCODE = 'object_not_in_prerequisite_state',
               HINT = 'Restored without owners, or without the roles of the old server? Ask "rlsguard doctor".';
 END
 $$;
-COMMENT ON FUNCTION rlsguard.require_sight() IS 'Refuses to show rows while the guard cannot tell whose they are';
-REVOKE ALL ON FUNCTION rlsguard.require_sight() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION rlsguard.require_sight() TO PUBLIC;
+COMMENT ON FUNCTION rlsguard.refuse_blind() IS 'Refuses to show rows while the guard cannot tell whose they are';
+REVOKE ALL ON FUNCTION rlsguard.refuse_blind() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION rlsguard.refuse_blind() TO PUBLIC;
 
 RESET ROLE;

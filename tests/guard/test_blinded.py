@@ -42,6 +42,34 @@ def test_the_guard_loses_its_attribute(bank):
     assert visible(bank, "campaign_app") == WITHOUT_1
 
 
+BLIND = psycopg.errors.ObjectNotInPrerequisiteState
+
+
+def test_sessions_that_go_on_while_the_guard_is_blind(bank):
+    """A role's attributes are looked at when a query is rewritten, and plans are not made anew when they change."""
+    apply(bank, BANK_MAP)
+    opt_out(bank, 1, "marketing")
+    look, generic = "SELECT trans_id FROM bank.trans", "SELECT trans_id FROM bank.trans WHERE trans_id >= %s"
+    with bank.connect("campaign_app", prepare_threshold=0) as conn:
+        for _ in range(8):
+            assert conn.execute(generic, [1000]).fetchall() == [(1002,)]
+        bank.execute("ALTER ROLE rlsguard_owner NOBYPASSRLS")
+        # What was rewritten before sees as it did; what comes now does not.
+        assert conn.execute(generic, [1000]).fetchall() == [(1002,)]
+        for _ in range(2):
+            with pytest.raises(BLIND):
+                conn.execute(look)
+        conn.execute("PREPARE waiting AS SELECT trans_id FROM bank.trans WHERE amount > 0")
+        bank.execute("ALTER ROLE rlsguard_owner BYPASSRLS")
+        # And what was prepared in the meantime stays refused, until it is rewritten.
+        with pytest.raises(BLIND):
+            conn.execute("EXECUTE waiting")
+        assert conn.execute(look).fetchall() == [(1002,)]
+        apply(bank, BANK_MAP + "guard: {bypass: marker}\n")
+        apply(bank, BANK_MAP)
+        assert conn.execute("EXECUTE waiting").fetchall() == [(1002,)]
+
+
 def test_the_guard_in_marker_mode_loses_its_policy(bank):
     apply(bank, BANK_MAP + "guard: {bypass: marker}\n")
     opt_out(bank, 1, "marketing")

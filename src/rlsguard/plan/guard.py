@@ -25,7 +25,10 @@ GUARD_FILES = (
     ),
     GuardFile(
         "050_sight.sql",
-        ("relation rlsguard.guard_only", "relation rlsguard.hop_like", *_functions("require_sight()")),
+        (
+            *(f"relation {name}" for name in ("rlsguard.guard_only", "rlsguard.hop_like", "rlsguard_views.sight")),
+            *_functions("refuse_blind()"),
+        ),
     ),
     GuardFile(
         "055_expect.sql",

@@ -26,9 +26,9 @@ def policy_expression(protection: Protection) -> sql.Composable:
     `NULLIF(EXISTS (...), true) IS NOT NULL` is NOT EXISTS with a better guess by the planner: it takes
     this for true of nearly every row, where it takes NOT EXISTS for true of half of them.
     """
-    # An error while the guard is blind; as a sub-select it is asked once a query, not once a row. IS NOT NULL, because
-    # the planner takes a bare boolean for true of half the rows.
-    conditions: list[sql.Composable] = [sql.SQL("(SELECT rlsguard.require_sight()) IS NOT NULL")]
+    # An error while the guard is blind. IS NOT NULL, for the planner takes a bare boolean for true of half the rows.
+    sight = "COALESCE((SELECT s.sees FROM rlsguard_views.sight AS s), rlsguard.refuse_blind()) IS NOT NULL"
+    conditions: list[sql.Composable] = [sql.SQL(sight)]
     for look in protection.lookups:
         conditions.append(_not_suppressed(protection.name, look))
         if look.hide_unknown:
