@@ -12,6 +12,7 @@ from guarding import ALL, BANK, BANK_MAP, WITHOUT_1, apply, column, load, opt_in
 from rlsguard import apply as applying
 from rlsguard.doctor import diagnose
 from rlsguard.problems import RlsguardError
+from rlsguard.server import SUPERUSER
 from rlsguard.uninstall import uninstall
 from servers import Database, dump
 
@@ -32,11 +33,12 @@ def restored(db, server):
         yield copy, before
 
 
-def restore(db: Database, copy: Database) -> None:
+def restore(db: Database, copy: Database, *options: str, user: str = SUPERUSER) -> None:
+    """Dump *db* and restore it into *copy*, where its tables get other OIDs, and in another order."""
     bindir = db.server.bindir
     archive = subprocess.run([bindir / "pg_dump", "-Fc", "-d", db.dsn()], check=True, capture_output=True).stdout
-    # Tables get other OIDs, and in another order.
-    subprocess.run([bindir / "pg_restore", "--exit-on-error", "-d", copy.dsn()], input=archive, check=True)
+    command = [bindir / "pg_restore", "--exit-on-error", *options, "-d", copy.dsn(user)]
+    subprocess.run(command, input=archive, check=True)
 
 
 def test_a_restored_database_is_guarded_before_anybody_touches_it(restored):
@@ -77,10 +79,7 @@ def ownerless(db, server):
         db.execute("CREATE ROLE rds_admin LOGIN CREATEROLE")
         copy = stack.enter_context(server.database())
         copy.execute(f'ALTER DATABASE "{copy.name}" OWNER TO rds_admin; ALTER SCHEMA public OWNER TO rds_admin')
-        bindir = db.server.bindir
-        archive = subprocess.run([bindir / "pg_dump", "-Fc", "-d", db.dsn()], check=True, capture_output=True).stdout
-        command = [bindir / "pg_restore", "--exit-on-error", "--no-owner", "-d", copy.dsn("rds_admin")]
-        subprocess.run(command, input=archive, check=True)
+        restore(db, copy, "--no-owner", user="rds_admin")
         return copy
 
     with ExitStack() as stack:
@@ -120,10 +119,7 @@ def test_a_dump_restored_over_its_own_database_can_be_uninstalled(db):
         conn.execute(BANK)
     before = dump(db)
     apply(db, AUDITED)
-    bindir = db.server.bindir
-    archive = subprocess.run([bindir / "pg_dump", "-Fc", "-d", db.dsn()], check=True, capture_output=True).stdout
-    command = [bindir / "pg_restore", "--clean", "--if-exists", "--exit-on-error", "-d", db.dsn()]
-    subprocess.run(command, input=archive, check=True)
+    restore(db, db, "--clean", "--if-exists")
     with db.connect() as conn:
         uninstall(conn, drop_ledger=True)
     assert dump(db) == before

@@ -366,16 +366,22 @@ def test_arrays_of_a_batch_have_one_shape(bank, arguments):
     assert events(bank) == []
 
 
-def test_spellings_that_have_become_one_persons_keep_the_last_word(db):
-    """A key that was text, and is a number now: of '07' and '7' the newest entry counts."""
-    db.execute(
-        "CREATE SCHEMA app; CREATE TABLE app.person (id text PRIMARY KEY); INSERT INTO app.person VALUES ('07'), ('8')"
-    )
+def person_table(db, key: str, *people: str) -> str:
+    """Create a table of *people* by a text *key*, apply a map of it, and return the map."""
+    db.execute(f"CREATE SCHEMA app; CREATE TABLE app.person ({key} text PRIMARY KEY)")
+    for one in people:
+        db.execute(f"INSERT INTO app.person VALUES ('{one}')")
     db.execute("CREATE ROLE campaign_app LOGIN; CREATE ROLE bi_reader; CREATE ROLE teller_app; CREATE ROLE sox_auditor")
     db.execute("GRANT USAGE ON SCHEMA app TO campaign_app; GRANT SELECT ON app.person TO campaign_app")
-    text = HEAD.replace("table: bank.client, key: client_id", "table: app.person, key: id")
-    text += "tables:\n  app.person: {holds: [personal], subject: {client: id}}\n"
+    text = HEAD.replace("table: bank.client, key: client_id", f"table: app.person, key: {key}")
+    text += f"tables:\n  app.person: {{holds: [personal], subject: {{client: {key}}}}}\n"
     apply(db, text)
+    return text
+
+
+def test_spellings_that_have_become_one_persons_keep_the_last_word(db):
+    """A key that was text, and is a number now: of '07' and '7' the newest entry counts."""
+    text = person_table(db, "id", "07", "8")
     opt_out(db, "07", "marketing")
     opt_in(db, "07", "marketing")
     opt_out(db, "7", "marketing")
@@ -392,14 +398,8 @@ def test_a_key_with_a_collation_of_its_own(db):
     """One that upper case and lower case are alike to: they are one person, and were two before."""
     if not db.execute("SELECT FROM pg_collation WHERE collname = 'en-x-icu'"):
         pytest.skip(f"PostgreSQL {db.major} here comes without ICU")
-    db.execute("CREATE SCHEMA app; CREATE TABLE app.person (email text PRIMARY KEY)")
+    text = person_table(db, "email", "ANN@x", "bob@x")
     db.execute("CREATE COLLATION app.any_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false)")
-    db.execute("INSERT INTO app.person VALUES ('ANN@x'), ('bob@x')")
-    db.execute("CREATE ROLE campaign_app LOGIN; CREATE ROLE bi_reader; CREATE ROLE teller_app; CREATE ROLE sox_auditor")
-    db.execute("GRANT USAGE ON SCHEMA app TO campaign_app; GRANT SELECT ON app.person TO campaign_app")
-    text = HEAD.replace("table: bank.client, key: client_id", "table: app.person, key: email")
-    text += "tables:\n  app.person: {holds: [personal], subject: {client: email}}\n"
-    apply(db, text)
     opt_out(db, "ANN@x", "marketing")
     opt_in(db, "ANN@x", "marketing")
     opt_out(db, "ann@x", "marketing")
