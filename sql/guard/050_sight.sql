@@ -35,7 +35,7 @@ GRANT SELECT ON rlsguard_views.sight TO PUBLIC;
 -- A dump restored without owners, or where rlsguard_owner has no BYPASSRLS, shows nothing to anyone rather than
 -- everything to everyone, and says why.
 CREATE OR REPLACE FUNCTION rlsguard.refuse_blind() RETURNS boolean
-LANGUAGE plpgsql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE COST 1
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
