@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ class Databases:
             with self.connect(variant, "postgres") as conn:
                 conn.execute(variant.opt_out.encode(), [percent])
                 conn.execute("VACUUM (ANALYZE)")
+                _settle(conn)
 
     def connect(self, variant: Variant, user: str = "reader") -> Connection:
         """Connect to the database of *variant*."""
@@ -51,6 +53,16 @@ class Databases:
         """Connect to the databases of *variants* as the reader."""
         with ExitStack() as stack:
             yield {variant: stack.enter_context(self.connect(variant)) for variant in variants}
+
+
+def _settle(conn: Connection) -> None:
+    """Vacuum until no row's visibility is in doubt, as autovacuum would have it soon: index-only scans depend on it."""
+    unsettled = "SELECT FROM pg_class WHERE relkind = 'r' AND relname ~ '^opt_out' AND relallvisible < relpages"
+    for _ in range(20):
+        if not conn.execute(unsettled).fetchall():
+            return
+        time.sleep(0.5)  # for whoever still reads with an older snapshot
+        conn.execute("VACUUM (ANALYZE)")
 
 
 @contextmanager
