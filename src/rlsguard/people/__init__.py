@@ -1,0 +1,18 @@
+"""Whom a row is about, what a role is held to, and who has opted out: worked out without asking the policies."""
+
+from rlsguard.people.held import Held, Memberships, held, load_memberships
+from rlsguard.people.ledger import OptOut, in_force
+from rlsguard.people.reach import Person, Reached, RowId, reach
+
+__all__ = [
+    "Held",
+    "Memberships",
+    "OptOut",
+    "Person",
+    "Reached",
+    "RowId",
+    "held",
+    "in_force",
+    "load_memberships",
+    "reach",
+]
