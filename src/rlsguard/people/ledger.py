@@ -53,8 +53,8 @@ def _spelled(cursor: psycopg.Cursor[tuple[Any, ...]], kind: str, people: Collect
     """Return the spellings under which the ledger may know *people*."""
     whose = {person.key: person for person in people}
     # Tables can spell a key otherwise than it was recorded.
-    query = sql.SQL("SELECT k.key, s.spelling FROM unnest(%s::text[]) AS k (key), unnest({}(k.key)) AS s (spelling)")
+    query = sql.SQL("SELECT k.key, s.spelling FROM unnest({}::text[]) AS k (key), unnest({}(k.key)) AS s (spelling)")
     spellings = Name("rlsguard", f"spellings_{kind}")
-    for key, spelling in cursor.execute(query.format(spellings), [list(whose)]).fetchall():
+    for key, spelling in cursor.execute(query.format(sql.Literal(list(whose)), spellings)).fetchall():
         whose.setdefault(spelling, whose[key])
     return whose

@@ -46,15 +46,15 @@ def reach(
     places = sorted({row.place for row in rows})
     with conn.cursor(row_factory=tuple_row) as cursor:
         for number, route in enumerate(routes):
-            for oid, place, key in cursor.execute(_follow(table, route), [places]):
+            for oid, place, key in cursor.execute(_follow(table, route, places)):
                 people = found.get(RowId(oid, place))
                 if people is not None:
                     people[number].add(Person(route.kind, key))
     return {row: tuple(map(frozenset, people)) for row, people in found.items()}
 
 
-def _follow(table: QualifiedName, route: Route) -> sql.Composed:
-    """Return a query from places in *table* to the keys at the end of *route*."""
+def _follow(table: QualifiedName, route: Route, places: list[str]) -> sql.Composed:
+    """Return a query from *places* in *table* to the keys at the end of *route*."""
     aliases = [Name(f"rlsguard_{number}") for number in range(len(route.steps) + 1)]
     joins = [
         sql.SQL(" JOIN {} AS {} ON {}").format(
@@ -73,6 +73,13 @@ def _follow(table: QualifiedName, route: Route) -> sql.Composed:
     return sql.SQL(
         'SELECT r.oid, r.place, min(r.key::text COLLATE "C") OVER (PARTITION BY r.key) FROM ('
         "SELECT {first}.tableoid AS oid, {first}.ctid::text AS place, {last}.{key} AS key"
-        " FROM {table} AS {first}{joins} WHERE {first}.ctid = ANY (%s::tid[])"
+        " FROM {table} AS {first}{joins} WHERE {first}.ctid = ANY ({places}::tid[])"
         ") AS r WHERE r.key IS DISTINCT FROM NULL"
-    ).format(first=aliases[0], last=aliases[-1], key=Name(route.key), table=table.sql, joins=sql.SQL("").join(joins))
+    ).format(
+        places=sql.Literal(places),
+        first=aliases[0],
+        last=aliases[-1],
+        key=Name(route.key),
+        table=table.sql,
+        joins=sql.SQL("").join(joins),
+    )

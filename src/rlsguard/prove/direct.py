@@ -1,0 +1,262 @@
+"""A protected table looked at by itself: every way to read and to write it, as one role."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+import psycopg
+from psycopg import sql
+
+from rlsguard.apply import explain
+from rlsguard.catalog.model import Catalog
+from rlsguard.names import QualifiedName
+from rlsguard.people import Person, RowId
+from rlsguard.prove.expect import OptOuts
+from rlsguard.prove.lens import Lens, table_lens
+from rlsguard.prove.model import Observation, Verdict
+from rlsguard.prove.reads import BY_PLACE, PREPARED_BEFORE, READS, Cursor, deallocate, execute, prepare, select
+from rlsguard.prove.roles import Prober, Rights
+from rlsguard.prove.scenario import Scenario, also, expected, opted_out
+from rlsguard.prove.session import Session
+from rlsguard.prove.target import Target
+from rlsguard.prove.writes import WRITES, Write, attempt, copies
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Direct:
+    """One role before one table.
+
+    Attributes:
+        opt_outs: in force before the proof, by the ledger.
+        purposes: all that people can opt out of.
+    """
+
+    session: Session
+    catalog: Catalog
+    target: Target
+    prober: Prober
+    opt_outs: OptOuts
+    purposes: frozenset[str]
+
+    def observe(self, scenarios: Collection[Scenario]) -> Iterator[Observation]:
+        """Yield what the role sees before, during and after opt-outs, by every path."""
+        rights = self.prober.right(self.target.table.oid)
+        if not rights.reads:
+            return
+        lens = table_lens(self.target, rights)
+        if lens is None:
+            yield self._not_tried("SELECT", "it may read some columns, but none that tell rows apart")
+            return
+        if not self.target.rows:
+            yield self._not_tried("SELECT", "the table has no rows")
+            return
+        before = self._try(lambda cursor: select(cursor, lens, self.target.rows))
+        if isinstance(before, str):
+            yield self._not_tried("SELECT", before)
+            return
+        should = expected(self.target, self.prober.held.purposes, self.opt_outs)
+        yield self._compare("SELECT", before, self._own(should, before), self.target.rows, self.opt_outs)
+        if not scenarios:
+            yield self._not_tried("SELECT", "no row leads to anyone who has not opted out")
+        for scenario in scenarios:
+            yield from self._scenario(lens, rights, before, scenario)
+        after = self._try(lambda cursor: select(cursor, lens, self.target.rows))
+        if isinstance(after, str):
+            yield self._not_tried("SELECT", after)
+        else:
+            yield self._compare("SELECT", after, before, self.target.rows, self.opt_outs)
+
+    def _own(self, should: frozenset[RowId], before: frozenset[RowId]) -> frozenset[RowId]:
+        """Return what of *should* to expect: policies of the table's own may hide more, for reasons of their own."""
+        return should & before if self.target.own_policies else should
+
+    def _scenario(
+        self, lens: Lens, rights: Rights, before: frozenset[RowId], scenario: Scenario
+    ) -> Iterator[Observation]:
+        held = sorted(self.prober.held.purposes)
+        free = sorted(self.purposes - self.prober.held.purposes)
+        # All paths with one purpose; by the others nothing differs but which rows of the state match.
+        yield from self._all_paths(lens, rights, before, scenario, held[:1] or free)
+        for purpose in held[1:]:
+            yield from self._select_only(lens, before, scenario, [purpose])
+        if held and free:
+            yield from self._select_only(lens, before, scenario, free)
+
+    def _select_only(
+        self, lens: Lens, before: frozenset[RowId], scenario: Scenario, purposes: list[str]
+    ) -> Iterator[Observation]:
+        opt_outs = also(self.opt_outs, scenario.people, purposes)
+        should = self._own(expected(self.target, self.prober.held.purposes, opt_outs), before)
+        with opted_out(self.session, scenario.people, purposes):
+            yield self._read("SELECT", lambda cursor: select(cursor, lens, self.target.rows), should, opt_outs)
+
+    def _all_paths(
+        self, lens: Lens, rights: Rights, before: frozenset[RowId], scenario: Scenario, purposes: list[str]
+    ) -> Iterator[Observation]:
+        rows = self.target.rows
+        opt_outs = also(self.opt_outs, scenario.people, purposes)
+        should = self._own(expected(self.target, self.prober.held.purposes, opt_outs), before)
+        prepared = self._try(lambda cursor: prepare(cursor, lens, rows))
+        try:
+            with opted_out(self.session, scenario.people, purposes):
+                for path, read in READS.items():
+                    reason = self._cannot(path, lens, rights)
+                    some = self.target.in_sample if path == "TABLESAMPLE" else rows
+                    if reason is not None:
+                        yield self._not_tried(path, reason)
+                    else:
+                        yield self._read(path, lambda cursor: read(cursor, lens, some), should & some, opt_outs, some)  # noqa: B023
+                if isinstance(prepared, str):
+                    yield self._not_tried(PREPARED_BEFORE, prepared)
+                else:
+                    yield self._read(PREPARED_BEFORE, lambda cursor: execute(cursor, lens, rows), should, opt_outs)
+                yield from self._relatives(should, opt_outs)
+                yield from self._writes(lens, rights, before, should, opt_outs)
+            if not isinstance(prepared, str):
+                yield self._read(PREPARED_BEFORE, lambda cursor: execute(cursor, lens, rows), before, self.opt_outs)
+        finally:
+            deallocate(self.session.conn)
+
+    def _cannot(self, path: str, lens: Lens, rights: Rights) -> str | None:
+        if path in BY_PLACE and not lens.by_place:
+            return "it may read single columns only"
+        if path == "TABLESAMPLE" and self.target.sampled is None:
+            return "the table's pages cannot be sampled"
+        if path == "FOR UPDATE" and not rights.update:
+            return "it may not lock rows"
+        return None
+
+    def _relatives(self, should: frozenset[RowId], opt_outs: OptOuts) -> Iterator[Observation]:
+        """Read the same rows by way of the partitions that they are in, and of what the table is a partition of."""
+        table = self.target.table
+        oids = {row.table for row in self.target.rows} - {table.oid}
+        names = {one.oid: one.name for one in self.catalog.tables.values()}
+        ways = [(f"partition {names[oid]}", names[oid], oid) for oid in sorted(oids)]
+        ways += [
+            (f"parent {name}", name, self.catalog.tables[name].oid)
+            for name in sorted(self.catalog.lineage(table) - {table.name})
+        ]
+        for path, name, oid in ways:
+            rights = self.prober.right(oid)
+            lens = table_lens(self.target, rights, name) if rights.reads else None
+            if lens is None:
+                continue
+            is_parent = path.startswith("parent")
+            rows = self.target.rows if is_parent else frozenset(r for r in self.target.rows if r.table == oid)
+            yield self._read(path, lambda cursor: select(cursor, lens, rows), should & rows, opt_outs, rows)  # noqa: B023
+
+    def _writes(
+        self, lens: Lens, rights: Rights, before: frozenset[RowId], should: frozenset[RowId], opt_outs: OptOuts
+    ) -> Iterator[Observation]:
+        """Try to write one row that must be out of reach, and one that must not."""
+        gone, there = sorted(before - should), sorted(should)
+        tries = [(row, False) for row in gone[:1]] + [(row, True) for row in there[:1]]
+        if not tries:
+            return
+        texts = {
+            RowId(oid, place): sql.SQL("{}::{}").format(sql.Literal(text), self.target.table.name.sql)
+            for oid, place, text in self.session.rows(copies(self.target, [row for row, _ in tries]))
+        }
+        for path, write in WRITES.items():
+            if not write.fits(lens, rights):
+                continue
+            for row, may in tries:
+                yield self._write(path, write, lens, rights, row, may, texts[row], opt_outs)
+
+    def _write(
+        self,
+        path: str,
+        write: Write,
+        lens: Lens,
+        rights: Rights,
+        row: RowId,
+        may: bool,
+        copy: sql.Composable,
+        opt_outs: OptOuts,
+    ) -> Observation:
+        statement = write.statement(lens, rights, row, copy)
+        outcome = self._try(lambda cursor: attempt(cursor, statement), silent=True)
+        name = self.target.named([row])
+        if outcome not in ("no row", "refused", "through"):
+            return self._not_tried(path, outcome)
+        if outcome == "through" and not may:
+            return self._seen(path, "leaked", 1, f"writes {name}, {self._because([row], opt_outs)}")
+        if outcome != "through" and may and not self.target.own_policies:
+            return self._seen(path, "over-blocked", 1, f"cannot write {name}: {outcome}")
+        return self._seen(path, "passed", 1, "")
+
+    def _read(
+        self,
+        path: str,
+        read: Callable[[Cursor], frozenset[RowId]],
+        should: frozenset[RowId],
+        opt_outs: OptOuts,
+        rows: frozenset[RowId] | None = None,
+    ) -> Observation:
+        seen = self._try(read)
+        if isinstance(seen, str):
+            return self._not_tried(path, seen)
+        return self._compare(path, seen, should, self.target.rows if rows is None else rows, opt_outs)
+
+    def _compare(
+        self,
+        path: str,
+        seen: frozenset[RowId],
+        should: frozenset[RowId],
+        rows: frozenset[RowId],
+        opt_outs: OptOuts,
+    ) -> Observation:
+        leaked, missing = (seen & rows) - should, (should & rows) - seen
+        if leaked:
+            detail = f"shows {self.target.named(leaked)}, {self._because(leaked, opt_outs)}"
+            return self._seen(path, "leaked", len(rows), detail)
+        if missing:
+            return self._seen(path, "over-blocked", len(rows), f"hides {self.target.named(missing)} without an opt-out")
+        return self._seen(path, "passed", len(rows), "")
+
+    def _because(self, rows: Collection[RowId], opt_outs: OptOuts) -> str:
+        return because(self.target, rows, self.prober.held.purposes, opt_outs)
+
+    def _seen(self, path: str, verdict: Verdict, rows: int, detail: str) -> Observation:
+        return Observation(self.target.table.name, self.prober.name, path, verdict, rows, detail)
+
+    def _not_tried(self, path: str, reason: str) -> Observation:
+        return self._seen(path, "not tried", 0, reason)
+
+    def _try(self, act: Callable[[Cursor], T], *, silent: bool = False) -> T | str:
+        return attempted(self.session, self.prober.name, act, silent=silent)
+
+
+def attempted(session: Session, role: str, act: Callable[[Cursor], T], *, silent: bool = False) -> T | str:
+    """Do *act* as *role* and return its result, or why it could not be done."""
+    try:
+        with session.as_role(role, silent=silent) as cursor:
+            return act(cursor)
+    except psycopg.Error as error:
+        if session.conn.broken:
+            raise
+        return explain(error)
+
+
+def because(target: Target, rows: Collection[RowId], held: frozenset[str], opt_outs: OptOuts) -> str:
+    """Say whose opt-outs should have hidden *rows*."""
+    whose: dict[Person, frozenset[str]] = {}
+    for row in rows:
+        for people in target.people[row]:
+            whose |= {p: held & frozenset(opt_outs.get(p, ())) for p in people if held & frozenset(opt_outs.get(p, ()))}
+    if not whose:
+        return "about nobody that is known"
+    person, purposes = min(whose.items())
+    more = f" and {len(whose) - 1} more" if len(whose) > 1 else ""
+    return f"though {person.kind} {person.key}{more} opted out of {', '.join(sorted(purposes))}"
+
+
+def relatives(catalog: Catalog, name: QualifiedName) -> Mapping[QualifiedName, int]:
+    """Return what *name* is a partition of, and all that is a partition of it, with their OIDs."""
+    table = catalog.tables[name]
+    found = {one.name: one.oid for one in catalog.descendants(table)}
+    return found | {one: catalog.tables[one].oid for one in catalog.lineage(table) - {name}}

@@ -1,0 +1,86 @@
+"""Whom to opt out, and doing so for a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from rlsguard.names import Name
+from rlsguard.people import Person, RowId
+from rlsguard.plan.model import Lookup
+from rlsguard.prove.expect import hidden
+from rlsguard.prove.session import Session
+from rlsguard.prove.target import Target
+
+# Enough to find a row that slips through, few enough that others of the sample stay.
+_MOST_ROWS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """People who opt out, so that some rows of a table that `look` leads from are to vanish."""
+
+    look: Lookup
+    people: tuple[Person, ...]
+
+
+def scenarios(target: Target, gone: Collection[Person]) -> Iterator[Scenario]:
+    """Yield for each path of *target* people whose opting out hides some of its rows, and not all if that can be.
+
+    Args:
+        gone: people who have opted out of something already.
+    """
+    for number, look in enumerate(target.lookups):
+        people = _people(target, number, look, gone)
+        if people:
+            yield Scenario(look, tuple(sorted(people)))
+
+
+def _people(target: Target, number: int, look: Lookup, gone: Collection[Person]) -> set[Person]:
+    chosen: set[Person] = set()
+    reached = {row: people[number] for row, people in target.people.items() if people[number]}
+    taken = 0
+    for row in sorted(reached, key=lambda row: (row not in target.in_sample, row)):
+        if not reached[row].isdisjoint(chosen) or not reached[row].isdisjoint(gone):
+            continue
+        more = reached[row] if look.route.joint == "all" else {min(reached[row])}
+        if chosen and all(not people.isdisjoint(chosen | more) for people in reached.values()):
+            break  # nobody would be left to show that others stay
+        chosen |= more
+        taken += 1
+        if taken == _MOST_ROWS:
+            break
+    return chosen
+
+
+@contextmanager
+def opted_out(session: Session, people: Collection[Person], purposes: Collection[str]) -> Iterator[None]:
+    """Have *people* opted out of *purposes* in the state, as long as the block lasts.
+
+    Without the ledger: numbers of its sequence are not given back, and a gap in them would have to be explained.
+    """
+    with session.savepoint():
+        for kind in sorted({person.kind for person in people}):
+            keys = [person.key for person in people if person.kind == kind]
+            session.rows(
+                sql.SQL(
+                    "SELECT {}(k.key, p.purpose, true)"
+                    " FROM unnest({}::text[]) AS k (key), unnest({}::text[]) AS p (purpose)"
+                ).format(Name("rlsguard", f"change_{kind}"), sql.Literal(keys), sql.Literal(sorted(purposes)))
+            )
+        yield
+
+
+def expected(target: Target, held: frozenset[str], opt_outs: Mapping[Person, Collection[str]]) -> frozenset[RowId]:
+    """Return the rows of the sample that opt-outs leave visible to whoever is held to *held*."""
+    return frozenset(row for row, people in target.people.items() if not hidden(target.lookups, people, held, opt_outs))
+
+
+def also(
+    opt_outs: Mapping[Person, Collection[str]], people: Collection[Person], purposes: Collection[str]
+) -> Mapping[Person, Collection[str]]:
+    """Return *opt_outs* with *people* opted out of *purposes* too."""
+    return {**opt_outs, **{person: {*opt_outs.get(person, ()), *purposes} for person in people}}

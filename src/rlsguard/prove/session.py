@@ -1,0 +1,113 @@
+"""The one transaction that a live proof happens in, and becoming another role for a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import tuple_row
+
+from rlsguard.names import Name
+from rlsguard.sqlfiles import read
+
+# How long a probe waits for a row that somebody else has locked: applications must not queue up behind it.
+_LOCK_TIMEOUT = "500ms"
+
+
+@dataclass(frozen=True)
+class Session:
+    """A connection inside the transaction of a proof.
+
+    Attributes:
+        search_path: what names mean to whoever connects to this database.
+        search_paths: the same for roles that have a setting of their own.
+        may_silence: whether the connected role may silence users' triggers.
+    """
+
+    conn: psycopg.Connection[Any]
+    search_path: str
+    search_paths: Mapping[str, str]
+    may_silence: bool
+    _become: dict[str, sql.Composed] = field(default_factory=dict)
+
+    def rows(self, query: sql.Composed) -> list[tuple[Any, ...]]:
+        """Run *query* as the connected role and return its rows."""
+        with self.conn.cursor(row_factory=tuple_row) as cursor:
+            # No parameters: a percent sign in a name stays one.
+            cursor.execute(query)
+            return cursor.fetchall() if cursor.description is not None else []
+
+    def file(self, name: str, params: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
+        """Run `sql/prove/<name>.sql` and return its rows."""
+        with self.conn.cursor(row_factory=tuple_row) as cursor:
+            return cursor.execute(read(f"prove/{name}.sql"), params).fetchall()
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Undo what the block does, row locks included, and leave the transaction usable whatever goes wrong."""
+        with self.conn.transaction(force_rollback=True):
+            yield
+
+    @contextmanager
+    def as_role(self, role: str, *, silent: bool = False) -> Iterator[psycopg.Cursor[tuple[Any, ...]]]:
+        """Act as *role* until the block ends; what it does is undone.
+
+        Args:
+            silent: users' own triggers do not fire
+                (https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-SESSION-REPLICATION-ROLE).
+        """
+        with self.savepoint(), self.conn.cursor(row_factory=tuple_row) as cursor:
+            if silent and self.may_silence:
+                cursor.execute("SET LOCAL session_replication_role = replica")
+            cursor.execute(self._becoming(role))
+            yield cursor
+
+    def _becoming(self, role: str) -> sql.Composed:
+        if role not in self._become:
+            self._become[role] = sql.SQL(
+                "SELECT pg_catalog.set_config('search_path', {}, true); SET LOCAL ROLE {}"
+            ).format(sql.Literal(self.search_paths.get(role, self.search_path)), Name(role))
+        return self._become[role]
+
+
+@contextmanager
+def begin(conn: psycopg.Connection[Any], *, statement_timeout: float) -> Iterator[Session]:
+    """Open the transaction of a proof; it is rolled back however the block ends.
+
+    One snapshot for all of it: what others commit meanwhile must not look like a leak.
+
+    Args:
+        statement_timeout: seconds that any one statement may take.
+    """
+    # Left to itself psycopg prepares what it often runs, and forgets all prepared statements at a ROLLBACK: ours too.
+    threshold, conn.prepare_threshold = conn.prepare_threshold, None
+    try:
+        with conn.transaction(force_rollback=True):
+            yield _enter(conn, statement_timeout)
+    finally:
+        conn.prepare_threshold = threshold
+
+
+def _enter(conn: psycopg.Connection[Any], statement_timeout: float) -> Session:
+    conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    (search_path,) = conn.execute("SELECT pg_catalog.current_setting('search_path')").fetchone() or ("",)
+    conn.execute(read("each/session.sql"))
+    conn.execute(
+        "SELECT pg_catalog.set_config('statement_timeout', %s, true), pg_catalog.set_config('lock_timeout', %s, true)",
+        [f"{int(statement_timeout * 1000)}ms", _LOCK_TIMEOUT],
+    )
+    paths = dict(conn.execute(read("prove/search_paths.sql")).fetchall())
+    return Session(conn, search_path, paths, _may_silence(conn))
+
+
+def _may_silence(conn: psycopg.Connection[Any]) -> bool:
+    try:
+        with conn.transaction(force_rollback=True):
+            conn.execute("SET LOCAL session_replication_role = replica")
+    except psycopg.errors.InsufficientPrivilege:
+        return False
+    return True
