@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
 
-import psycopg
 from psycopg import sql
 
-from rlsguard.apply import explain
 from rlsguard.catalog.model import Catalog
 from rlsguard.names import QualifiedName
-from rlsguard.people import Person, RowId
+from rlsguard.people import RowId
+from rlsguard.prove.attempt import T, attempted, because
 from rlsguard.prove.expect import OptOuts
 from rlsguard.prove.lens import Lens, table_lens
 from rlsguard.prove.model import Observation, Verdict
@@ -22,8 +20,6 @@ from rlsguard.prove.scenario import Scenario, also, expected, opted_out
 from rlsguard.prove.session import Session
 from rlsguard.prove.target import Target
 from rlsguard.prove.writes import WRITES, Write, attempt, copies
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -46,6 +42,7 @@ class Direct:
         """Yield what the role sees before, during and after opt-outs, by every path."""
         rights = self.prober.right(self.target.table.oid)
         if not rights.reads:
+            yield self._seen("SELECT", "closed", 0, "it may not read the table")
             return
         lens = table_lens(self.target, rights)
         if lens is None:
@@ -104,9 +101,11 @@ class Direct:
         try:
             with opted_out(self.session, scenario.people, purposes):
                 for path, read in READS.items():
-                    reason = self._cannot(path, lens, rights)
+                    reason = self._cannot(path, lens)
                     some = self.target.in_sample if path == "TABLESAMPLE" else rows
-                    if reason is not None:
+                    if path == "FOR UPDATE" and not rights.update:
+                        yield self._seen(path, "closed", 0, "it may not lock rows")
+                    elif reason is not None:
                         yield self._not_tried(path, reason)
                     else:
                         yield self._read(path, lambda cursor: read(cursor, lens, some), should & some, opt_outs, some)  # noqa: B023
@@ -121,13 +120,11 @@ class Direct:
         finally:
             deallocate(self.session.conn)
 
-    def _cannot(self, path: str, lens: Lens, rights: Rights) -> str | None:
+    def _cannot(self, path: str, lens: Lens) -> str | None:
         if path in BY_PLACE and not lens.by_place:
             return "it may read single columns only"
         if path == "TABLESAMPLE" and self.target.sampled is None:
             return "the table's pages cannot be sampled"
-        if path == "FOR UPDATE" and not rights.update:
-            return "it may not lock rows"
         return None
 
     def _relatives(self, should: frozenset[RowId], opt_outs: OptOuts) -> Iterator[Observation]:
@@ -163,6 +160,7 @@ class Direct:
         }
         for path, write in WRITES.items():
             if not write.fits(lens, rights):
+                yield self._seen(path, "closed", 0, "it may not write the table in this way")
                 continue
             for row, may in tries:
                 yield self._write(path, write, lens, rights, row, may, texts[row], opt_outs)
@@ -229,30 +227,6 @@ class Direct:
 
     def _try(self, act: Callable[[Cursor], T], *, silent: bool = False) -> T | str:
         return attempted(self.session, self.prober.name, act, silent=silent)
-
-
-def attempted(session: Session, role: str, act: Callable[[Cursor], T], *, silent: bool = False) -> T | str:
-    """Do *act* as *role* and return its result, or why it could not be done."""
-    try:
-        with session.as_role(role, silent=silent) as cursor:
-            return act(cursor)
-    except psycopg.Error as error:
-        if session.conn.broken:
-            raise
-        return explain(error)
-
-
-def because(target: Target, rows: Collection[RowId], held: frozenset[str], opt_outs: OptOuts) -> str:
-    """Say whose opt-outs should have hidden *rows*."""
-    whose: dict[Person, frozenset[str]] = {}
-    for row in rows:
-        for people in target.people[row]:
-            whose |= {p: held & frozenset(opt_outs.get(p, ())) for p in people if held & frozenset(opt_outs.get(p, ()))}
-    if not whose:
-        return "about nobody that is known"
-    person, purposes = min(whose.items())
-    more = f" and {len(whose) - 1} more" if len(whose) > 1 else ""
-    return f"though {person.kind} {person.key}{more} opted out of {', '.join(sorted(purposes))}"
 
 
 def relatives(catalog: Catalog, name: QualifiedName) -> Mapping[QualifiedName, int]:

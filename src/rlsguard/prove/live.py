@@ -12,18 +12,24 @@ import psycopg
 from rlsguard import catalog as catalogs
 from rlsguard import plan
 from rlsguard.apply import explain
-from rlsguard.catalog.installed import load_installed
+from rlsguard.catalog.installed import Installed, load_installed
 from rlsguard.catalog.model import Catalog
 from rlsguard.datamap.model import DataMap
 from rlsguard.people import Person, in_force, load_memberships
 from rlsguard.plan.model import Protection
 from rlsguard.problems import RlsguardError
+from rlsguard.prove.around import search
 from rlsguard.prove.direct import Direct, relatives
-from rlsguard.prove.model import Observation, Proof
-from rlsguard.prove.roles import above, probers
-from rlsguard.prove.scenario import scenarios
+from rlsguard.prove.expect import OptOuts
+from rlsguard.prove.lens import key_lens
+from rlsguard.prove.model import Assumption, Observation, Proof, WayAround
+from rlsguard.prove.roles import Prober, above, probers
+from rlsguard.prove.scenario import Scenario, scenarios
+from rlsguard.prove.scene import Scene
 from rlsguard.prove.session import Session, begin
-from rlsguard.prove.target import sample
+from rlsguard.prove.target import Target, sample
+from rlsguard.prove.through import Through
+from rlsguard.prove.windows import Window, key_in, windows
 
 # Told before each step: how many are done, how many there are, and what comes next.
 Progress = Callable[[int, int, str], None]
@@ -55,18 +61,23 @@ def prove(
             installed = load_installed(conn)
             if not installed.manifest:
                 raise RlsguardError("the map is not applied here: there is nothing to prove; run rlsguard apply first")
-            wanted = plan.build(datamap, catalog, installed)
-            observations = tuple(_observe(session, catalog, datamap, wanted, max_rows, progress))
+            scene = _scene(session, catalog, datamap, installed)
+            found = tuple(search(scene))
+            observations: list[Observation] = []
+            people: set[Person] = set()
+            for seen, opted_out in _observe(scene, max_rows, progress):
+                observations += seen
+                people |= opted_out
             return Proof(
                 database=f"{conn.info.host}:{conn.info.port}/{conn.info.dbname}",
                 server=conn.info.parameter_status("server_version") or "",
                 mode="live",
                 started_at=started,
                 seconds=time.monotonic() - clock,
-                opted_out=0,
-                observations=observations,
-                ways_around=(),
-                assumptions=(),
+                opted_out=len(people),
+                observations=tuple(observations),
+                ways_around=tuple(dict.fromkeys(one for one in found if isinstance(one, WayAround))),
+                assumptions=tuple(dict.fromkeys(one for one in found if isinstance(one, Assumption))),
             )
     except psycopg.Error as error:
         raise RlsguardError(f"the proof could not be finished, and nothing was changed: {explain(error)}") from error
@@ -80,32 +91,71 @@ def _refuse_the_blind(catalog: Catalog) -> None:
         )
 
 
-def _observe(
-    session: Session, catalog: Catalog, datamap: DataMap, wanted: plan.Plan, max_rows: int, progress: Progress
-) -> Iterator[Observation]:
-    protections = _tops(datamap, catalog, [unit for unit in wanted.units if isinstance(unit, Protection)])
-    oids = {p.oid for p in protections}
-    oids |= {oid for p in protections for oid in relatives(catalog, p.name).values()}
+def _scene(session: Session, catalog: Catalog, datamap: DataMap, installed: Installed) -> Scene:
+    wanted = plan.build(datamap, catalog, installed)
+    protected = [unit for unit in wanted.units if isinstance(unit, Protection)]
+    seen = windows(session, [unit.oid for unit in protected])
+    oids = {unit.oid for unit in protected} | {window.oid for window in seen}
+    oids |= {oid for unit in protected for oid in relatives(catalog, unit.name).values()}
     memberships = load_memberships(session.conn)
-    everyone = probers(session, catalog, datamap, memberships, oids, datetime.now(UTC).date())
-    possible = frozenset(name for name, purpose in datamap.purposes.items() if purpose.opt_out)
-    total = len(protections) * len(everyone)
+    today = datetime.now(UTC).date()
+    everyone = probers(session, catalog, datamap, memberships, oids, today)
+    return Scene(session, catalog, datamap, wanted, installed, memberships, everyone, seen, today)
+
+
+def _observe(scene: Scene, max_rows: int, progress: Progress) -> Iterator[tuple[list[Observation], frozenset[Person]]]:
+    """Yield what each role sees of each table, and who was opted out for it."""
+    session, catalog = scene.session, scene.catalog
+    protections = _tops(scene)
+    possible = frozenset(name for name, purpose in scene.datamap.purposes.items() if purpose.opt_out)
+    total = len(protections) * len(scene.probers)
+    others = {window.name: window for window in scene.windows}
     for number, target in enumerate(sample(session, catalog, protections, max_rows=max_rows)):
-        people: set[Person] = set()
-        for reached in target.people.values():
-            people.update(*reached)
+        people = {person for reached in target.people.values() for some in reached for person in some}
         opt_outs = in_force(session.conn, people)
         chosen = tuple(scenarios(target, opt_outs.keys()))
-        for place, prober in enumerate(everyone):
-            progress(number * len(everyone) + place, total, f"{target.table.name} as {prober.name}")
-            yield from Direct(session, catalog, target, prober, opt_outs, possible).observe(chosen)
+        over = [
+            (window, key_in(window, target.table.name, target.key_columns, catalog, others))
+            for window in scene.windows
+            if target.table.oid in window.bases
+        ]
+        for place, prober in enumerate(scene.probers):
+            progress(number * len(scene.probers) + place, total, f"{target.table.name} as {prober.name}")
+            seen = list(Direct(session, catalog, target, prober, opt_outs, possible).observe(chosen))
+            for window, key in over:
+                seen += _through(session, target, prober, opt_outs, possible, window, key, chosen)
+            yield seen, frozenset(person for scenario in chosen for person in scenario.people)
+    progress(total, total, "done")
 
 
-def _tops(datamap: DataMap, catalog: Catalog, protections: list[Protection]) -> list[Protection]:
+def _through(
+    session: Session,
+    target: Target,
+    prober: Prober,
+    opt_outs: OptOuts,
+    possible: frozenset[str],
+    window: Window,
+    key: tuple[str, ...],
+    chosen: tuple[Scenario, ...],
+) -> Iterator[Observation]:
+    path = f"{'materialised view' if window.copies else 'view'} {window.name}"
+    rights = prober.right(window.oid)
+    if not rights.reads:
+        yield Observation(target.table.name, prober.name, path, "closed", 0, "it may not read the view")
+    elif not key:
+        reason = "its columns do not tell rows of the table apart"
+        yield Observation(target.table.name, prober.name, path, "not tried", 0, reason)
+    else:
+        lens = key_lens(target, window.name.sql, key)
+        yield from Through(session, path, lens, prober, opt_outs, possible).observe(chosen)
+
+
+def _tops(scene: Scene) -> list[Protection]:
     """Leave out partitions that follow a table of the map: they are read by way of that."""
-    names = {p.name for p in protections}
+    names = {p.name for p in scene.protected.values()}
     return [
         p
-        for p in protections
-        if p.name in datamap.tables or names.isdisjoint(catalog.lineage(catalog.tables[p.name]) - {p.name})
+        for p in scene.protected.values()
+        if p.name in scene.datamap.tables
+        or names.isdisjoint(scene.catalog.lineage(scene.catalog.tables[p.name]) - {p.name})
     ]

@@ -10,9 +10,9 @@ from typing import Literal
 
 from rlsguard.names import QualifiedName
 
-# From best to worst: of several observations of one cell the worst counts.
-Verdict = Literal["passed", "not tried", "over-blocked", "leaked"]
-VERDICTS: tuple[Verdict, ...] = ("passed", "not tried", "over-blocked", "leaked")
+# Of several observations of one cell the last of these counts: what was tried in one way was tried.
+Verdict = Literal["closed", "not tried", "passed", "over-blocked", "leaked"]
+VERDICTS: tuple[Verdict, ...] = ("closed", "not tried", "passed", "over-blocked", "leaked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,8 @@ class Observation:
         role: the database role that looked.
         path: the access path, such as "SELECT" or "view bank.v".
         verdict: "leaked": a row was shown, or could be written, that should be hidden; "over-blocked": a row was
-            hidden, or could not be written, that the role should see or write; "not tried": there is no telling.
+            hidden, or could not be written, that the role should see or write; "closed": the role has no right to go
+            that way; "not tried": there is no telling.
         rows: how many rows were compared with what they should be.
         detail: which rows, or why it was not tried.
     """
@@ -113,9 +114,7 @@ class Proof:
 
 
 def _worse(one: Observation, other: Observation) -> Observation:
-    # A path that was tried in one way counts as tried, though another way could not be.
-    order = {"not tried": 0, "passed": 1, "over-blocked": 2, "leaked": 3}
-    worst = max((one, other), key=lambda seen: order[seen.verdict])
+    worst = max((one, other), key=lambda seen: VERDICTS.index(seen.verdict))
     rows = one.rows + other.rows
     return Observation(worst.table, worst.role, worst.path, worst.verdict, rows, worst.detail)
 

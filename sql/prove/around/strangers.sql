@@ -1,0 +1,19 @@
+-- Triggers, rules and policies on the guard's own tables that are not the guard's.
+SELECT 'trigger', t.tgname, n.nspname, c.relname
+FROM pg_catalog.pg_trigger AS t
+JOIN pg_catalog.pg_class AS c ON c.oid = t.tgrelid
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace AND n.nspname IN ('rlsguard', 'rlsguard_views')
+WHERE NOT t.tgisinternal AND t.tgname <> 'append_only'
+UNION ALL
+SELECT 'policy', p.polname, n.nspname, c.relname
+FROM pg_catalog.pg_policy AS p
+JOIN pg_catalog.pg_class AS c ON c.oid = p.polrelid
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace AND n.nspname IN ('rlsguard', 'rlsguard_views')
+WHERE p.polname <> 'guard'
+UNION ALL
+SELECT 'rule', r.rulename, n.nspname, c.relname
+FROM pg_catalog.pg_rewrite AS r
+JOIN pg_catalog.pg_class AS c ON c.oid = r.ev_class
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace AND n.nspname IN ('rlsguard', 'rlsguard_views')
+WHERE r.ev_type <> '1'
+ORDER BY 3, 4, 2

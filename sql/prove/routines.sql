@@ -1,0 +1,27 @@
+-- SECURITY DEFINER routines outside the system's schemas and extensions, and what they are known to read.
+SELECT p.oid::regprocedure::text, p.prokind, pg_get_userbyid(p.proowner), p.provolatile, p.proretset, l.lanname,
+       p.pronargs - p.pronargdefaults, p.prosrc,
+       ARRAY(SELECT d.refobjid FROM pg_catalog.pg_depend AS d
+             WHERE d.classid = 'pg_catalog.pg_proc'::regclass AND d.objid = p.oid
+               AND d.refclassid = 'pg_catalog.pg_class'::regclass),
+       n.nspname, p.proname,
+       coalesce((SELECT array_agg(a.name ORDER BY a.place)
+                 FROM unnest(p.proargnames, p.proargmodes) WITH ORDINALITY AS a (name, mode, place)
+                 WHERE a.mode IN ('t', 'o', 'b')),
+                (SELECT array_agg(f.attname::text ORDER BY f.attnum)
+                 FROM pg_catalog.pg_type AS t
+                 JOIN pg_catalog.pg_attribute AS f ON f.attrelid = t.typrelid AND f.attnum > 0 AND NOT f.attisdropped
+                 WHERE t.oid = p.prorettype AND t.typrelid <> 0),
+                '{}'),
+       ARRAY(SELECT r.rolname FROM pg_catalog.pg_roles AS r
+             WHERE r.rolname = ANY (%s) AND has_function_privilege(r.oid, p.oid, 'EXECUTE')
+               AND has_schema_privilege(r.oid, p.pronamespace, 'USAGE'))
+FROM pg_catalog.pg_proc AS p
+JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
+JOIN pg_catalog.pg_language AS l ON l.oid = p.prolang
+WHERE p.prosecdef
+  AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'rlsguard', 'rlsguard_views')
+  AND p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS e
+                  WHERE e.classid = 'pg_catalog.pg_proc'::regclass AND e.objid = p.oid AND e.deptype = 'e')
+ORDER BY 1

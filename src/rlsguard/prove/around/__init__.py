@@ -1,0 +1,39 @@
+"""The search for ways around the policies: objects, rights and roles that lead past them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from rlsguard.prove.around import code, copies, guard, relations, roles
+from rlsguard.prove.model import Assumption, WayAround
+from rlsguard.prove.scene import Scene
+
+Found = WayAround | Assumption
+
+_SEARCHES: tuple[Callable[[Scene], Iterator[Found]], ...] = (
+    guard.changed,
+    guard.strangers,
+    guard.state,
+    relations.views,
+    relations.materialised_views,
+    relations.partitions,
+    relations.foreign_tables,
+    relations.publications,
+    relations.rules,
+    code.definers,
+    code.leakproof,
+    code.of_others,
+    copies.unmapped,
+    roles.of_the_map,
+    roles.exempt_members,
+    roles.become,
+    roles.attributes,
+    roles.privileges,
+    roles.settings,
+)
+
+
+def search(scene: Scene) -> Iterator[Found]:
+    """Yield every way around that the catalog shows, and what has to be assumed because it cannot show it."""
+    for find in _SEARCHES:
+        yield from find(scene)

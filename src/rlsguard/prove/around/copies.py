@@ -1,0 +1,35 @@
+"""Tables outside the map that may hold what it protects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rlsguard.names import QualifiedName, quote
+from rlsguard.plan.model import MapRows
+from rlsguard.prove.model import Assumption
+from rlsguard.prove.scene import Scene
+from rlsguard.sqlfiles import read
+
+
+def unmapped(scene: Scene) -> Iterator[Assumption]:
+    """Name tables that lead to people, as far as keys and names tell, and that the map does not mention."""
+    keys = [row for unit in scene.wanted.units if isinstance(unit, MapRows) for row in unit.subjects]
+    mapped = [scene.catalog.tables[n].oid for n in scene.datamap.tables if n in scene.catalog.tables]
+    params = {
+        "protected": [*scene.protected, *(scene.catalog.tables[row.table].oid for row in keys)],
+        "mapped": [*mapped, *scene.protected],
+        "names": [row.key for row in keys],
+        "types": [row.type.sql for row in keys],
+    }
+    with scene.session.conn.cursor() as cursor:
+        rows = cursor.execute(read("prove/around/copies.sql"), params).fetchall()
+    for schema, table, constraint, column, readers in rows:
+        roles = scene.held_among(readers)
+        if not roles or not (constraint or column):
+            continue
+        what = f"a foreign key ({quote(constraint)})" if constraint else f"a column {quote(column)}"
+        text = (
+            f"it has {what} that leads to people, and {', '.join(map(quote, roles))} may read it;"
+            " it is not in the map, so it is taken to hold nothing personal."
+        )
+        yield Assumption(f"table {QualifiedName(schema, table)}", text)

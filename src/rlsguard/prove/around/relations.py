@@ -1,0 +1,126 @@
+"""Relations that show or send rows of protected tables past their policies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from psycopg import sql
+
+from rlsguard.names import QualifiedName, quote
+from rlsguard.prove.model import Assumption, WayAround, in_order
+from rlsguard.prove.scene import Scene
+from rlsguard.prove.windows import Window
+
+
+def views(scene: Scene) -> Iterator[WayAround]:
+    """Name views that read as an owner whom no policy holds, where anybody held can read them or a view over them.
+
+    A view's owner decides whether row security applies at all, unless it is a security_invoker view
+    (https://www.postgresql.org/docs/current/sql-createview.html).
+    """
+    for window in scene.windows:
+        direct = window.reads & scene.protected.keys()
+        if window.copies or window.as_invoker or not direct or not scene.above(window.owner):
+            continue
+        roles = scene.held_among(_readers(scene, window))
+        if roles:
+            owner = quote(window.owner)
+            why = f"it reads as its owner {owner}, whom no policy holds."
+            mend = f"ALTER VIEW {window.name} SET (security_invoker = true);"
+            yield WayAround("view", f"view {window.name}", scene.names(direct), roles, why, mend)
+
+
+def materialised_views(scene: Scene) -> Iterator[WayAround]:
+    """Name materialised views that anybody held can read: they keep what was visible at their last refresh."""
+    for window in scene.windows:
+        roles = scene.held_among(_readers(scene, window)) if window.copies else ()
+        if roles:
+            why = "it keeps copies of rows, and an opt-out does not reach them."
+            grantees = ", ".join(_quoted(one) for one in window.readers) or ", ".join(map(quote, roles))
+            mend = _revoke(window.name, grantees) + "  -- or make it a view with security_invoker"
+            about = f"materialised view {window.name}"
+            yield WayAround("materialised-view", about, scene.names(window.bases), roles, why, mend)
+
+
+def _readers(scene: Scene, window: Window) -> tuple[str, ...]:
+    """Return who may read *window*, itself or by a view over it, and who owns those."""
+    over = {window.oid}
+    while more := {one.oid for one in scene.windows if one.reads & over and not one.copies} - over:
+        over |= more
+    return tuple(reader for one in scene.windows if one.oid in over for reader in (*one.readers, one.owner))
+
+
+def _quoted(role: str) -> str:
+    return role if role == "PUBLIC" else quote(role)
+
+
+def _revoke(relation: QualifiedName, roles: str) -> str:
+    return sql.SQL("REVOKE SELECT ON {} FROM {};").format(relation.sql, sql.SQL(roles)).as_string()
+
+
+def partitions(scene: Scene) -> Iterator[WayAround]:
+    """Name what hangs under or over protected tables and has no policy."""
+    tables = scene.catalog.tables
+    for protection in scene.protected.values():
+        for name in tables[protection.name].parents:
+            parent = tables[name]
+            if parent.oid not in scene.protected:
+                why = f"read by way of it, the rows of {protection.name} are held to its policies, and it has no guard."
+                mend = f"Put {name} into the map, then run rlsguard apply MAP"
+                yield WayAround("partition", f"table {name}", (protection.name,), (), why, mend)
+        for name in tables[protection.name].children:
+            child = tables[name]
+            if child.kind == "f":
+                why = "it is a foreign table, which can have no policy: read directly it shows every row."
+                mend = _revoke(name, "PUBLIC") + "  -- and from whomever it was granted to"
+                yield WayAround("partition", f"foreign table {name}", (protection.name,), (), why, mend)
+            elif child.owner != tables[protection.name].owner and not scene.above(child.owner):
+                why = f"it belongs to {quote(child.owner)}, who can take its policies away or detach it."
+                mend = f"ALTER TABLE {name} OWNER TO {quote(tables[protection.name].owner)};"
+                yield WayAround("partition", f"table {name}", (protection.name,), (), why, mend)
+
+
+def foreign_tables(scene: Scene) -> Iterator[WayAround | Assumption]:
+    """Name foreign tables that look like loops back to a protected table."""
+    for schema, table, server, wrapper, oids, readers in scene.session.file(
+        "around/foreign_tables", [[*scene.protected]]
+    ):
+        name = QualifiedName(schema, table)
+        roles = scene.held_among(readers)
+        if roles:
+            why = f"by the server {quote(server)} ({wrapper}) it reads a table of the same name, as whoever it maps to."
+            mend = _revoke(name, ", ".join(_quoted(one) for one in readers))
+            yield WayAround("foreign-table", f"foreign table {name}", scene.names(oids), roles, why, mend)
+        else:
+            tables = ", ".join(map(str, scene.names(oids)))
+            text = f"it may read {tables} from outside; none of the roles tried may read it."
+            yield Assumption(f"foreign table {name}", text)
+
+
+def publications(scene: Scene) -> Iterator[WayAround]:
+    """Name publications that send protected rows: whoever receives them is held to nothing."""
+    for name, everything, oids, by_schema in scene.session.file("around/publications", [[*scene.protected]]):
+        tables = scene.names(oids)
+        listed = ", ".join(map(str, tables))
+        if everything:
+            mend = f"DROP PUBLICATION {quote(name)};  -- it is FOR ALL TABLES; make it anew FOR TABLE, without {listed}"
+        elif by_schema:
+            schemas = ", ".join(sorted({quote(table.schema) for table in tables}))
+            mend = f"ALTER PUBLICATION {quote(name)} DROP TABLES IN SCHEMA {schemas};"
+        else:
+            mend = f"ALTER PUBLICATION {quote(name)} DROP TABLE {listed};"
+        why = f"it sends every row of {listed} to its subscribers, whatever opt-outs say."
+        yield WayAround("publication", f"publication {quote(name)}", tables, (), why, mend)
+
+
+def rules(scene: Scene) -> Iterator[WayAround]:
+    """Name rules on protected tables, or that read them: what they do, they do as the table's owner."""
+    found: dict[tuple[str, QualifiedName], list[int]] = {}
+    for rule, schema, table, oids in scene.session.file("around/rules", [[*scene.protected]]):
+        found[rule, QualifiedName(schema, table)] = oids
+    for (rule, table), oids in found.items():
+        why = "what it does it does with its table's owner's rights, and it can copy rows elsewhere."
+        tables = in_order([*scene.names(oids)])
+        yield WayAround(
+            "rule", f"rule {quote(rule)} on {table}", tables, (), why, f"DROP RULE {quote(rule)} ON {table};"
+        )

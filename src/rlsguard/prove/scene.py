@@ -1,0 +1,69 @@
+"""What the search for ways around looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+
+from rlsguard.catalog.installed import Installed
+from rlsguard.catalog.model import Catalog
+from rlsguard.datamap.model import DataMap
+from rlsguard.names import QualifiedName
+from rlsguard.people import Held, Memberships, held
+from rlsguard.plan.model import Plan, Protection
+from rlsguard.prove.model import in_order
+from rlsguard.prove.roles import Prober, above
+from rlsguard.prove.session import Session
+from rlsguard.prove.windows import Window
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One guarded database at one moment.
+
+    Attributes:
+        wanted: what the map asks for.
+        installed: what was applied, and how it is now.
+        windows: views over protected tables.
+        today: in UTC.
+    """
+
+    session: Session
+    catalog: Catalog
+    datamap: DataMap
+    wanted: Plan
+    installed: Installed
+    memberships: Memberships
+    probers: tuple[Prober, ...]
+    windows: tuple[Window, ...]
+    today: date
+
+    @cached_property
+    def protected(self) -> Mapping[int, Protection]:
+        """The protected tables, partitions too, by OID."""
+        return {unit.oid: unit for unit in self.wanted.units if isinstance(unit, Protection)}
+
+    def names(self, oids: Collection[int]) -> tuple[QualifiedName, ...]:
+        """Return the protected tables among *oids*."""
+        return in_order(self.protected[oid].name for oid in oids if oid in self.protected)
+
+    def held(self, role: str) -> Held:
+        """Return what *role* is held to by the map's rules."""
+        return held(self.datamap, self.memberships, role, self.today)
+
+    def above(self, role: str) -> bool:
+        """Tell whether no policy holds *role*."""
+        return above(self.catalog, role)
+
+    @cached_property
+    def held_names(self) -> tuple[str, ...]:
+        """The probed roles that are held to anything."""
+        return tuple(prober.name for prober in self.probers if prober.held.purposes)
+
+    def held_among(self, readers: Collection[str]) -> tuple[str, ...]:
+        """Return the probed roles, held to anything, that have the privileges of one of *readers*."""
+        if "PUBLIC" in readers:
+            return self.held_names
+        return tuple(n for n in self.held_names if not self.memberships.privileges_of(n).isdisjoint(readers))
