@@ -19,6 +19,7 @@ from rlsguard.cli.history import history, status
 from rlsguard.cli.opt_out import opt_in, opt_out
 from rlsguard.cli.output import safe
 from rlsguard.cli.pgaudit import pgaudit
+from rlsguard.cli.prove import prove
 from rlsguard.cli.uninstall import uninstall
 from rlsguard.cli.validate import validate
 from rlsguard.problems import MapError, RlsguardError
@@ -69,7 +70,7 @@ def rlsguard() -> None:
     """
 
 
-for _command in (validate, generate, apply, opt_out, opt_in, status, history, pgaudit, doctor, demo, uninstall):
+for _command in (validate, generate, apply, opt_out, opt_in, status, history, prove, pgaudit, doctor, demo, uninstall):
     rlsguard.add_command(_command)
 
 

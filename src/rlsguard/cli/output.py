@@ -11,6 +11,7 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 
 def safe(text: str) -> str:
@@ -38,10 +39,14 @@ def print_table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
     table = Table(*headings, box=None, padding=(0, 2, 0, 0), header_style="bold")
     for row in rows:
         table.add_row(*map(safe, row))
-    # Without a terminal there is no width to keep to.
+    print_rich(table)
+
+
+def print_rich(what: str | Table | Text) -> None:
+    """Print a table, or text with a style: in colour on a terminal only, and as wide as it is where a program reads."""
     console = Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 10_000)
     with console.capture() as captured:
-        console.print(table)
+        console.print(what, soft_wrap=not isinstance(what, Table))
     for line in captured.get().splitlines():
         click.echo(line.rstrip())
 

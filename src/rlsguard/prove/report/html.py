@@ -1,0 +1,27 @@
+"""A proof as one self-contained page, for a browser or a file of evidence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from rlsguard.prove.model import Proof
+from rlsguard.prove.report import summary
+
+
+def html(proof: Proof) -> str:
+    """Return the page: the verdict, what failed and how to mend it, and every combination of table, role and path."""
+    folder = FileSystemLoader(Path(__file__).parent)
+    environment = Environment(
+        loader=folder, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("page.html.j2").render(
+        proof=proof,
+        counts=summary.count(proof.cells.values()),
+        tables=summary.tables(proof),
+        roles=summary.roles(proof),
+        paths=summary.paths(proof),
+        failures=summary.failures(proof),
+        untried=summary.untried(proof),
+    )
