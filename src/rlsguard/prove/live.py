@@ -18,6 +18,7 @@ from rlsguard.datamap.model import DataMap
 from rlsguard.people import Person, in_force, load_memberships
 from rlsguard.plan.model import Protection
 from rlsguard.problems import RlsguardError
+from rlsguard.prove import beside
 from rlsguard.prove.around import search
 from rlsguard.prove.direct import Direct, relatives
 from rlsguard.prove.expect import OptOuts
@@ -122,6 +123,7 @@ def _observe(scene: Scene, max_rows: int, progress: Progress) -> Iterator[tuple[
         for place, prober in enumerate(scene.probers):
             progress(number * len(scene.probers) + place, total, f"{target.table.name} as {prober.name}")
             seen = list(Direct(session, catalog, target, prober, opt_outs, possible).observe(chosen))
+            seen += beside.observe(session, target, prober)
             for window, key in over:
                 seen += _through(session, target, prober, opt_outs, possible, window, key, chosen)
             yield seen, frozenset(person for scenario in chosen for person in scenario.people)

@@ -12,9 +12,12 @@ from rlsguard.prove.report import summary
 
 def html(proof: Proof) -> str:
     """Return the page: the verdict, what failed and how to mend it, and every combination of table, role and path."""
-    folder = FileSystemLoader(Path(__file__).parent)
     environment = Environment(
-        loader=folder, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     return environment.get_template("page.html.j2").render(
         proof=proof,

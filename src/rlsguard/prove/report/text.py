@@ -24,15 +24,13 @@ def text(proof: Proof, *, safe: Callable[[str], str]) -> Iterable[Line]:
     for failure in failures(proof)[:_MOST]:
         word = "LEAK" if failure.verdict == "leaked" else "OVER-BLOCKED"
         who = ", ".join(map(quote, failure.roles))
-        yield Text(word, style="bold red").append(
-            safe(f"  {failure.table}, {failure.path}, as {who}: {failure.detail}"), style="default"
-        )
+        yield _marked(word, safe(f"{failure.table}, {failure.path}, as {who}: {failure.detail}"))
     if len(failures(proof)) > _MOST:
         yield f"... and {len(failures(proof)) - _MOST} more; --format json has all"
     for way in proof.ways_around:
         which = f" of {', '.join(map(str, way.tables))}" if way.tables else ""
         whose = f", for {', '.join(map(quote, way.roles))}" if way.roles else ""
-        yield Text("LEAK", style="bold red").append(safe(f"  {way.about}{which}{whose}: {way.why}"), style="default")
+        yield _marked("LEAK", safe(f"{way.about}{which}{whose}: {way.why}"))
         for line in way.mend.splitlines():
             yield safe(f"        > {line}")
     yield ""
@@ -45,6 +43,10 @@ def text(proof: Proof, *, safe: Callable[[str], str]) -> Iterable[Line]:
         yield safe(f"assumed, not proven: {assumption.about}: {assumption.text}")
     yield ""
     yield _verdict(proof)
+
+
+def _marked(word: str, rest: str) -> Text:
+    return Text(word, style="bold red").append(f"  {rest}", style="default")
 
 
 def _matrix(proof: Proof, safe: Callable[[str], str]) -> Table:
