@@ -5,14 +5,11 @@ SELECT p.oid::regprocedure::text, p.prokind, pg_get_userbyid(p.proowner), p.prov
              WHERE d.classid = 'pg_catalog.pg_proc'::regclass AND d.objid = p.oid
                AND d.refclassid = 'pg_catalog.pg_class'::regclass),
        n.nspname, p.proname,
-       coalesce((SELECT array_agg(a.name ORDER BY a.place)
-                 FROM unnest(p.proargnames, p.proargmodes) WITH ORDINALITY AS a (name, mode, place)
-                 WHERE a.mode IN ('t', 'o', 'b')),
-                (SELECT array_agg(f.attname::text ORDER BY f.attnum)
-                 FROM pg_catalog.pg_type AS t
-                 JOIN pg_catalog.pg_attribute AS f ON f.attrelid = t.typrelid AND f.attnum > 0 AND NOT f.attisdropped
-                 WHERE t.oid = p.prorettype AND t.typrelid <> 0),
-                '{}'),
+       -- the relation whose rows it returns
+       (SELECT t.typrelid FROM pg_catalog.pg_type AS t WHERE t.oid = p.prorettype),
+       -- names of the columns that it returns
+       ARRAY(SELECT a.name FROM unnest(p.proargnames, p.proargmodes) WITH ORDINALITY AS a (name, mode, place)
+             WHERE a.mode = 't' ORDER BY a.place),
        ARRAY(SELECT r.rolname FROM pg_catalog.pg_roles AS r
              WHERE r.rolname = ANY (%s) AND has_function_privilege(r.oid, p.oid, 'EXECUTE')
                AND has_schema_privilege(r.oid, p.pronamespace, 'USAGE'))

@@ -19,7 +19,7 @@ from rlsguard.prove.roles import Prober, Rights
 from rlsguard.prove.scenario import Scenario, also, expected, opted_out
 from rlsguard.prove.session import Session
 from rlsguard.prove.target import Target
-from rlsguard.prove.writes import WRITES, Write, attempt, copies
+from rlsguard.prove.writes import MOVE, WRITES, attempt, copies, move
 
 
 @dataclass(frozen=True)
@@ -154,6 +154,10 @@ class Direct:
         tries = [(row, False) for row in gone[:1]] + [(row, True) for row in there[:1]]
         if not tries:
             return
+        if self.target.noisy and not self.session.may_silence:
+            reason = "the table has triggers or rules of its own, which only a superuser can silence"
+            yield from (self._not_tried(path, reason) for path in WRITES)
+            return
         texts = {
             RowId(oid, place): sql.SQL("{}::{}").format(sql.Literal(text), self.target.table.name.sql)
             for oid, place, text in self.session.rows(copies(self.target, [row for row, _ in tries]))
@@ -163,20 +167,35 @@ class Direct:
                 yield self._seen(path, "closed", 0, "it may not write the table in this way")
                 continue
             for row, may in tries:
-                yield self._write(path, write, lens, rights, row, may, texts[row], opt_outs)
+                yield self._write(path, write.statement(lens, rights, row, texts[row]), row, may, opt_outs)
+        yield from self._move(lens, rights, gone[:1], there[:1], texts, opt_outs)
+
+    def _move(
+        self,
+        lens: Lens,
+        rights: Rights,
+        gone: list[RowId],
+        there: list[RowId],
+        texts: Mapping[RowId, sql.Composable],
+        opt_outs: OptOuts,
+    ) -> Iterator[Observation]:
+        """Try to give a row that the role sees to people whose rows it must not see."""
+        if not gone or not there or len(self.target.lookups) != 1:
+            return
+        columns = self.target.lookups[0].route.here_columns
+        if not rights.update.issuperset(columns):
+            yield self._seen(MOVE, "closed", 0, "it may not write the columns that lead to people")
+            return
+        yield self._write(MOVE, move(lens, there[0], columns, texts[gone[0]]), there[0], False, opt_outs)
 
     def _write(
         self,
         path: str,
-        write: Write,
-        lens: Lens,
-        rights: Rights,
+        statement: sql.Composed,
         row: RowId,
         may: bool,
-        copy: sql.Composable,
         opt_outs: OptOuts,
     ) -> Observation:
-        statement = write.statement(lens, rights, row, copy)
         outcome = self._try(lambda cursor: attempt(cursor, statement), silent=True)
         name = self.target.named([row])
         if outcome not in ("no row", "refused", "through"):

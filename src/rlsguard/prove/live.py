@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
 from rlsguard import catalog as catalogs
 from rlsguard import plan
@@ -25,12 +27,13 @@ from rlsguard.prove.expect import OptOuts
 from rlsguard.prove.lens import key_lens
 from rlsguard.prove.model import Assumption, Observation, Proof, WayAround
 from rlsguard.prove.roles import Prober, above, probers
+from rlsguard.prove.routines import key_of, routines
 from rlsguard.prove.scenario import Scenario, scenarios
 from rlsguard.prove.scene import Scene
 from rlsguard.prove.session import Session, begin
 from rlsguard.prove.target import Target, sample
 from rlsguard.prove.through import Through
-from rlsguard.prove.windows import Window, key_in, windows
+from rlsguard.prove.windows import key_in, windows
 
 # Told before each step: how many are done, how many there are, and what comes next.
 Progress = Callable[[int, int, str], None]
@@ -101,7 +104,8 @@ def _scene(session: Session, catalog: Catalog, datamap: DataMap, installed: Inst
     memberships = load_memberships(session.conn)
     today = datetime.now(UTC).date()
     everyone = probers(session, catalog, datamap, memberships, oids, today)
-    return Scene(session, catalog, datamap, wanted, installed, memberships, everyone, seen, today)
+    definers = routines(session, catalog, [unit.oid for unit in protected], seen, [one.name for one in everyone])
+    return Scene(session, catalog, datamap, wanted, installed, memberships, everyone, seen, definers, today)
 
 
 def _observe(scene: Scene, max_rows: int, progress: Progress) -> Iterator[tuple[list[Observation], frozenset[Person]]]:
@@ -110,24 +114,52 @@ def _observe(scene: Scene, max_rows: int, progress: Progress) -> Iterator[tuple[
     protections = _tops(scene)
     possible = frozenset(name for name, purpose in scene.datamap.purposes.items() if purpose.opt_out)
     total = len(protections) * len(scene.probers)
-    others = {window.name: window for window in scene.windows}
     for number, target in enumerate(sample(session, catalog, protections, max_rows=max_rows)):
         people = {person for reached in target.people.values() for some in reached for person in some}
         opt_outs = in_force(session.conn, people)
         chosen = tuple(scenarios(target, opt_outs.keys()))
-        over = [
-            (window, key_in(window, target.table.name, target.key_columns, catalog, others))
-            for window in scene.windows
-            if target.table.oid in window.bases
-        ]
+        ways = tuple(_ways(scene, target))
         for place, prober in enumerate(scene.probers):
             progress(number * len(scene.probers) + place, total, f"{target.table.name} as {prober.name}")
             seen = list(Direct(session, catalog, target, prober, opt_outs, possible).observe(chosen))
             seen += beside.observe(session, target, prober)
-            for window, key in over:
-                seen += _through(session, target, prober, opt_outs, possible, window, key, chosen)
+            for way in ways:
+                seen += _through(session, target, prober, opt_outs, possible, way, chosen)
             yield seen, frozenset(person for scenario in chosen for person in scenario.people)
     progress(total, total, "done")
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """Something that shows rows of a table: `readers` may use it; `key` are its columns with the table's key."""
+
+    path: str
+    relation: sql.Composable
+    readers: frozenset[str]
+    key: tuple[str, ...]
+    why_not: str
+
+
+def _ways(scene: Scene, target: Target) -> Iterator[_Way]:
+    windows = {window.name: window for window in scene.windows}
+    for window in scene.windows:
+        if target.table.oid in window.bases:
+            kind = "materialised view" if window.copies else "view"
+            readers = frozenset(one.name for one in scene.probers if one.right(window.oid).reads)
+            key = key_in(window, target.table.name, target.key_columns, scene.catalog, windows)
+            why_not = "its columns do not tell rows of the table apart"
+            yield _Way(f"{kind} {window.name}", window.name.sql, readers, key, why_not)
+    for routine in scene.routines:
+        if target.table.oid in routine.tables:
+            key = key_of(routine, target, scene.catalog, windows) if routine.harmless else ()
+            why_not = (
+                "its result does not tell rows of the table apart"
+                if routine.harmless
+                else "it is not called: it needs arguments, returns no rows, or may change something"
+            )
+            relation = sql.SQL("{}()").format(routine.name.sql)
+            path = f"{routine.kind.lower()} {routine.signature}"
+            yield _Way(path, relation, frozenset(routine.callers), key, why_not)
 
 
 def _through(
@@ -136,20 +168,16 @@ def _through(
     prober: Prober,
     opt_outs: OptOuts,
     possible: frozenset[str],
-    window: Window,
-    key: tuple[str, ...],
+    way: _Way,
     chosen: tuple[Scenario, ...],
 ) -> Iterator[Observation]:
-    path = f"{'materialised view' if window.copies else 'view'} {window.name}"
-    rights = prober.right(window.oid)
-    if not rights.reads:
-        yield Observation(target.table.name, prober.name, path, "closed", 0, "it may not read the view")
-    elif not key:
-        reason = "its columns do not tell rows of the table apart"
-        yield Observation(target.table.name, prober.name, path, "not tried", 0, reason)
+    if prober.name not in way.readers:
+        yield Observation(target.table.name, prober.name, way.path, "closed", 0, "it may not use it")
+    elif not way.key:
+        yield Observation(target.table.name, prober.name, way.path, "not tried", 0, way.why_not)
     else:
-        lens = key_lens(target, window.name.sql, key)
-        yield from Through(session, path, lens, prober, opt_outs, possible).observe(chosen)
+        lens = key_lens(target, way.relation, way.key)
+        yield from Through(session, way.path, lens, prober, opt_outs, possible).observe(chosen)
 
 
 def _tops(scene: Scene) -> list[Protection]:

@@ -15,6 +15,7 @@ from rlsguard.people import Held, Memberships, held
 from rlsguard.plan.model import Plan, Protection
 from rlsguard.prove.model import in_order
 from rlsguard.prove.roles import Prober, above
+from rlsguard.prove.routines import Routine
 from rlsguard.prove.session import Session
 from rlsguard.prove.windows import Window
 
@@ -27,6 +28,7 @@ class Scene:
         wanted: what the map asks for.
         installed: what was applied, and how it is now.
         windows: views over protected tables.
+        routines: SECURITY DEFINER functions and procedures.
         today: in UTC.
     """
 
@@ -38,6 +40,7 @@ class Scene:
     memberships: Memberships
     probers: tuple[Prober, ...]
     windows: tuple[Window, ...]
+    routines: tuple[Routine, ...]
     today: date
 
     @cached_property

@@ -34,6 +34,7 @@ class Target:
         keys: its values, as text.
         writable: columns that can be written, in the table's order.
         whole: whether the sample is all there is.
+        noisy: whether it has triggers or rules of its users.
     """
 
     table: Table
@@ -46,6 +47,7 @@ class Target:
     keys: Mapping[RowId, tuple[str, ...]]
     writable: tuple[str, ...]
     whole: bool
+    noisy: bool
 
     @property
     def rows(self) -> frozenset[RowId]:
@@ -68,6 +70,7 @@ def sample(session: Session, catalog: Catalog, protections: Sequence[Protection]
     oids = [p.oid for p in protections]
     sizes = {oid: (pages, foreign) for oid, pages, foreign in session.file("sizes", [oids])}
     unwritable = {(oid, name) for oid, name, generated, _ in session.file("generated", [oids]) if generated}
+    noisy = {oid for (oid,) in session.file("triggers", [oids])}
     gone: dict[str, list[str]] = {}
     for protection in protections:
         table = catalog.tables[protection.name]
@@ -75,7 +78,9 @@ def sample(session: Session, catalog: Catalog, protections: Sequence[Protection]
             kind = look.route.kind
             if kind not in gone:
                 gone[kind] = [key for key, _ in session.file("opted_out", [kind])][:_MOST_OF_THE_GONE]
-        yield _sample(session, protection, table, *sizes[protection.oid], unwritable, gone, max_rows)
+        yield _sample(
+            session, protection, table, *sizes[protection.oid], unwritable, protection.oid in noisy, gone, max_rows
+        )
 
 
 def _sample(
@@ -85,6 +90,7 @@ def _sample(
     pages: int,
     foreign: bool,
     unwritable: Collection[tuple[int, str]],
+    noisy: bool,
     gone: Mapping[str, list[str]],
     max_rows: int,
 ) -> Target:
@@ -115,6 +121,7 @@ def _sample(
         keys=picked,
         writable=tuple(name for name in table.columns if (table.oid, name) not in unwritable),
         whole=percent == 100.0 and len(in_sample) < max_rows,
+        noisy=noisy,
     )
 
 

@@ -7,7 +7,7 @@ learnt is how far it came. The last step is RETURNING, evaluated for a row once 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -146,6 +146,20 @@ WRITES: dict[str, Write] = {
     "INSERT": Write(_inserts, _insert),
     "ON CONFLICT": Write(_upserts, _upsert),
 }
+
+
+# A row that is visible, given to people whose rows are not: WITH CHECK is to refuse it.
+MOVE = "UPDATE to others"
+
+
+def move(lens: Lens, row: RowId, columns: Sequence[str], copy: sql.Composable) -> sql.Composed:
+    """Return a statement that sets *columns* of *row* to what they are in the row *copy*."""
+    return sql.SQL("UPDATE {} AS t SET {} WHERE {} RETURNING {}").format(
+        lens.relation,
+        sql.SQL(", ").join([sql.SQL("{} = ({}).{}").format(Name(c), copy, Name(c)) for c in columns]),
+        _this(lens, row),
+        _TRAP,
+    )
 
 
 def copies(target: Target, rows: Collection[RowId]) -> sql.Composed:
