@@ -38,10 +38,28 @@ WITH definition (object, definition) AS (
 
     UNION ALL
     SELECT 'function ' || n.nspname || '.' || p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')',
-           concat_ws(E'\n', pg_get_functiondef(p.oid), p.proowner::regrole, p.proacl)
+           concat_ws(E'\n', pg_get_functiondef(p.oid), p.proowner::regrole,
+               -- rights, but for those that come and go with audited tables that have partitions
+               CASE WHEN p.proacl IS NOT NULL THEN
+                   ARRAY(SELECT a.item FROM unnest(p.proacl) WITH ORDINALITY AS a (item, place)
+                         WHERE NOT EXISTS (
+                             SELECT FROM pg_trigger AS t
+                             JOIN pg_class AS c ON c.oid = t.tgrelid AND c.relkind = 'p'
+                             CROSS JOIN LATERAL aclexplode(ARRAY[a.item]) AS g
+                             WHERE t.tgfoid = p.oid AND c.relowner = g.grantee AND NOT g.is_grantable)
+                         ORDER BY a.place) END)
     FROM pg_proc AS p
     JOIN pg_namespace AS n ON n.oid = p.pronamespace
     WHERE n.nspname = 'rlsguard' AND p.prokind IN ('f', 'p')
+
+    UNION ALL
+    SELECT 'audit by ' || r.rolname, string_agg(p.proname, ' ' ORDER BY p.proname)
+    FROM pg_proc AS p
+    JOIN pg_namespace AS n ON n.oid = p.pronamespace
+    CROSS JOIN LATERAL aclexplode(p.proacl) AS g
+    JOIN pg_roles AS r ON r.oid = g.grantee
+    WHERE n.nspname = 'rlsguard' AND p.proname IN ('audit_change', 'hand_over_role') AND p.proowner <> g.grantee
+    GROUP BY r.rolname
 
     UNION ALL
     SELECT 'policy ' || n.nspname || '.' || c.relname || ' ' || p.polname,

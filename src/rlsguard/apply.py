@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ from rlsguard.names import QualifiedName
 from rlsguard.plan.model import MapRows, Notice, Unit
 from rlsguard.problems import RlsguardError, did_you_mean
 from rlsguard.sqlfiles import read
-from rlsguard.undo import drop_stale, remove_audit, remove_protection, remove_view
+from rlsguard.undo import drop_stale, remove_audit, remove_protection, remove_view, stop_adding
 
 Action = Literal["create", "replace", "remove", "forget"]
 
@@ -59,6 +59,15 @@ class Delta:
         removed = (Change("remove", entry.unit, _table_of(entry)) for entry in self.remove)
         forgotten = (Change("forget", entry.unit) for entry in self.forget)
         return (*made, *removed, *forgotten)
+
+    @property
+    def adders_no_more(self) -> frozenset[str]:
+        """Owners of partitioned tables that were audited, and no longer are or no longer theirs."""
+        before = {entry.unit: entry.detail for entry in self.installed.manifest.values()}
+        gone = {entry.unit for entry in (*self.remove, *self.forget)}
+        after = {unit: detail for unit, detail in before.items() if unit not in gone}
+        after |= {unit.unit: unit.detail for unit in self.make}
+        return _adders(before) - _adders(after)
 
     @property
     def notices(self) -> tuple[Notice, ...]:
@@ -225,6 +234,9 @@ def _execute(conn: psycopg.Connection[Any], delta: Delta) -> None:
                 conn.execute(drop)
     for statement in _removals(delta.remove):
         conn.execute(statement)
+    adders = "SELECT rolname FROM pg_catalog.pg_roles WHERE rolname = ANY (%s) ORDER BY 1"
+    for (adder,) in conn.execute(adders, [list(delta.adders_no_more)]).fetchall():
+        conn.execute(stop_adding(adder))
     if delta.make:
         conn.execute(render.manifest_statements(delta.make))
     gone = [entry.unit for entry in (*delta.remove, *delta.forget)]
@@ -241,6 +253,10 @@ def _removals(entries: tuple[ManifestEntry, ...]) -> Iterator[sql.Composed]:
                 yield from remove_audit(entry.detail)
             case "view":
                 yield remove_view(entry.detail)
+
+
+def _adders(details: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:
+    return frozenset(detail["adder"] for detail in details.values() if detail.get("adder") is not None)
 
 
 def _table_of(entry: ManifestEntry) -> QualifiedName | None:

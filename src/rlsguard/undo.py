@@ -8,7 +8,7 @@ from typing import Any
 from psycopg import sql
 
 from rlsguard.names import Name
-from rlsguard.plan.model import policy_view
+from rlsguard.plan.model import guard, policy_view
 
 
 def remove_protection(detail: Mapping[str, Any]) -> Iterator[sql.Composed]:
@@ -36,6 +36,12 @@ def remove_audit(detail: Mapping[str, Any]) -> Iterator[sql.Composed]:
     table = Name(detail["schema"], detail["table"])
     for trigger in detail["triggers"]:
         yield sql.SQL("DROP TRIGGER IF EXISTS {} ON {}").format(Name(trigger), table)
+
+
+def stop_adding(role: str) -> sql.Composed:
+    """Return the statement that takes from *role* what adding partitions to audited tables took."""
+    functions = sql.SQL(", ").join(sql.SQL("{}()").format(guard(name).sql) for name in ("hand_over_role", "audit_change"))
+    return sql.SQL("REVOKE EXECUTE ON FUNCTION {} FROM {}").format(functions, Name(role))
 
 
 def remove_view(detail: Mapping[str, Any]) -> sql.Composed:

@@ -50,4 +50,5 @@ def _needs_rows(table: Table, catalog: Catalog) -> bool:
 
 
 def _of(audit: Audit, table: Table, triggers: tuple[Trigger, ...]) -> AuditTriggers:
-    return AuditTriggers(table.name, table.oid, triggers, audit.redact, audit.hash)
+    adder = table.owner if table.kind == "p" else None
+    return AuditTriggers(table.name, table.oid, triggers, audit.redact, audit.hash, adder)

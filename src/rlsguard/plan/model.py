@@ -347,13 +347,18 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class AuditTriggers(Unit):
-    """The audit of one table."""
+    """The audit of one table.
+
+    Attributes:
+        adder: who adds partitions, for whom the row triggers are then made; None where there are none to add.
+    """
 
     name: QualifiedName
     oid: int
     triggers: tuple[Trigger, ...]
     redact: tuple[str, ...]
     hash: tuple[str, ...]
+    adder: str | None
 
     @property
     def unit(self) -> str:
@@ -361,7 +366,10 @@ class AuditTriggers(Unit):
 
     @property
     def objects(self) -> tuple[str, ...]:
-        return tuple(_object("trigger", self.name, trigger.name) for trigger in self.triggers)
+        return (
+            *(_object("trigger", self.name, trigger.name) for trigger in self.triggers),
+            *(() if self.adder is None else (f"audit by {self.adder}",)),
+        )
 
     @property
     def table(self) -> QualifiedName | None:
@@ -375,6 +383,7 @@ class AuditTriggers(Unit):
             "table": self.name.name,
             "oid": self.oid,
             "triggers": [trigger.name for trigger in self.triggers],
+            "adder": self.adder,
         }
 
 

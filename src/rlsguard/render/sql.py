@@ -186,6 +186,7 @@ def _(unit: AuditTriggers) -> str:
         "audit.sql.j2",
         remark=remark(f"{unit.name}: row changes go to rlsguard.change_event"),
         table=unit.name.sql,
+        adder=None if unit.adder is None else Name(unit.adder),
         triggers=[
             {
                 "name": Name(t.name),
