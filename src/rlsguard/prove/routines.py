@@ -96,7 +96,7 @@ def _mentions(source: str, table: QualifiedName) -> bool:
 def key_of(
     routine: Routine, target: Target, catalog: Catalog, windows: Mapping[QualifiedName, Window]
 ) -> tuple[str, ...]:
-    """Return the columns of what *routine* returns that hold the key of *target*, or nothing where there is no telling."""
+    """Return the columns of what *routine* returns that hold the key of *target*; nothing where that cannot be told."""
     key = target.key_columns
     if routine.returns == target.table.oid:
         return key
