@@ -8,7 +8,7 @@ from typing import Any
 from psycopg import sql
 
 from rlsguard.names import Name
-from rlsguard.plan.model import guard, policy_view
+from rlsguard.plan.model import policy_view
 
 
 def remove_protection(detail: Mapping[str, Any]) -> Iterator[sql.Composed]:
@@ -40,8 +40,8 @@ def remove_audit(detail: Mapping[str, Any]) -> Iterator[sql.Composed]:
 
 def stop_adding(role: str) -> sql.Composed:
     """Return the statement that takes from *role* what adding partitions to audited tables took."""
-    functions = sql.SQL(", ").join(sql.SQL("{}()").format(guard(name).sql) for name in ("hand_over_role", "audit_change"))
-    return sql.SQL("REVOKE EXECUTE ON FUNCTION {} FROM {}").format(functions, Name(role))
+    revoke = "REVOKE EXECUTE ON FUNCTION rlsguard.hand_over_role(), rlsguard.audit_change() FROM {}"
+    return sql.SQL(revoke).format(Name(role))
 
 
 def remove_view(detail: Mapping[str, Any]) -> sql.Composed:

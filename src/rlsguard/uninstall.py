@@ -1,4 +1,4 @@
-"""Taking rlsguard out of a database: everything it made, nothing of the user's, the ledger only if told."""
+"""Taking rlsguard out of a database: everything it made, nothing of the user's, what it recorded only if told."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from rlsguard.problems import RlsguardError
 from rlsguard.sqlfiles import read
 from rlsguard.undo import remove_audit, remove_protection
 
-# What the ledger needs to stay what it is: append-only, and readable by auditors.
-_LEDGER = ("opt_out_event", "refuse_change")
-_LEDGER_ROLES = ("rlsguard_owner", "rlsguard_auditor")
+# What was recorded, and what it needs to stay what it is: append-only, and the salt by which hashes can be told to be
+# equal. All roles stay with it, so that auditors can read it and a later apply finds everybody who may record.
+_RECORDED = ("opt_out_event", "change_event", "secret", "refuse_change")
 _ROLES = ("rlsguard_recorder", "rlsguard_auditor", "rlsguard_nobody", "rlsguard_owner")
 
 
@@ -30,16 +30,25 @@ class Removal:
     Attributes:
         statements: what is run, in order.
         ledger_entries: how many entries the ledger holds.
-        keeps_ledger: whether the ledger stays.
-        kept_roles: roles that stay: the ledger's, or such as other databases of the server still use.
+        row_changes: whether row changes of audited tables are recorded.
+        keeps_ledger: whether both stay.
+        kept_roles: roles that stay: all of them with the ledger, else such as are still used elsewhere on the server.
+        memberships: who records or audits and loses that, because the role goes: role and member.
         shut: where the guard was already gone, tables that nobody sees a row of.
     """
 
     statements: tuple[str, ...]
     ledger_entries: int
+    row_changes: bool
     keeps_ledger: bool
     kept_roles: tuple[str, ...]
+    memberships: tuple[tuple[str, str], ...]
     shut: tuple[str, ...] = ()
+
+    @property
+    def only_ledger(self) -> bool:
+        """Whether there is nothing to remove, because an earlier uninstall left nothing but the ledger."""
+        return self.keeps_ledger and not self.statements
 
 
 def uninstall(
@@ -52,7 +61,7 @@ def uninstall(
 ) -> Removal:
     """Remove all that rlsguard made in the database of *conn*, which must be idle; all or nothing.
 
-    The ledger stays unless *drop_ledger*, or unless it is empty.
+    The ledger and the recorded row changes stay unless *drop_ledger*, or unless both are empty.
 
     Args:
         lock_timeout: seconds to wait for each lock.
@@ -81,14 +90,24 @@ def uninstall(
 def _plan(conn: psycopg.Connection[Any], drop_ledger: bool) -> Removal:
     if not _fetch(conn, "SELECT FROM pg_namespace WHERE nspname = 'rlsguard'"):
         return _left_over(conn)
-    entries = 0
-    if _fetch(
-        conn, "SELECT to_regclass('rlsguard.opt_out_event') WHERE to_regclass('rlsguard.opt_out_event') IS NOT NULL"
-    ):
-        entries = _fetch(conn, "SELECT count(*) FROM rlsguard.opt_out_event")[0][0]
-    keeps = entries > 0 and not drop_ledger
-    statements = (*_user_tables(conn), *_grants(conn), *_guard(conn, _LEDGER if keeps else ()))
-    return Removal(tuple(s.as_string(conn) for s in statements), entries, keeps, _LEDGER_ROLES if keeps else ())
+    entries = _ask(conn, "opt_out_event", "SELECT count(*) FROM rlsguard.opt_out_event")
+    row_changes = bool(_ask(conn, "change_event", "SELECT EXISTS (SELECT FROM rlsguard.change_event)"))
+    keeps = (entries > 0 or row_changes) and not drop_ledger
+    statements = (*_user_tables(conn), *_grants(conn), *_guard(conn, _RECORDED if keeps else ()))
+    kept, memberships = _roles(conn, keeps)
+    return Removal(tuple(s.as_string(conn) for s in statements), entries, row_changes, keeps, kept, memberships)
+
+
+def _roles(conn: psycopg.Connection[Any], keeps: bool) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
+    """Return the roles that stay, and the memberships that go with the others."""
+    kept = _ROLES if keeps else tuple(role for (role,) in _fetch(conn, read("uninstall/used_elsewhere.sql")))
+    return kept, tuple(conn.execute(read("uninstall/members.sql"), [list(kept)]).fetchall())
+
+
+def _ask(conn: psycopg.Connection[Any], table: str, query: str) -> int:
+    """Return the one value of *query*, or 0 where the guard's *table* is not there."""
+    there = conn.execute("SELECT to_regclass(%s)", [f"rlsguard.{table}"]).fetchone()
+    return int(_fetch(conn, query)[0][0]) if there and there[0] else 0
 
 
 def _left_over(conn: psycopg.Connection[Any]) -> Removal:
@@ -96,7 +115,7 @@ def _left_over(conn: psycopg.Connection[Any]) -> Removal:
     shut = tuple(str(QualifiedName(*row)) for row in _fetch(conn, read("uninstall/shut.sql")))
     statements = (*_user_tables(conn), *_grants(conn), *_views_schema(conn))
     if statements:
-        return Removal(tuple(s.as_string(conn) for s in statements), 0, False, (), shut)
+        return Removal(tuple(s.as_string(conn) for s in statements), 0, False, False, *_roles(conn, False), shut)
     about = f". {told_of(shut)}" if shut else ""
     raise RlsguardError(f"rlsguard is not installed in this database{about}")
 
@@ -170,9 +189,6 @@ def _guard(conn: psycopg.Connection[Any], keep: tuple[str, ...]) -> Iterator[sql
     yield from _views_schema(conn)
     if not keep:
         yield sql.SQL("DROP SCHEMA rlsguard").format()
-    elif _fetch(conn, "SELECT FROM pg_catalog.pg_roles WHERE rolname = 'rlsguard_recorder'"):
-        # Recorders have nothing left to do here, and their role could not go while it holds a right.
-        yield sql.SQL("REVOKE ALL ON SCHEMA rlsguard FROM rlsguard_recorder").format()
 
 
 def _views_schema(conn: psycopg.Connection[Any]) -> Iterator[sql.Composed]:
@@ -190,7 +206,8 @@ def _drop_roles(conn: psycopg.Connection[Any], removal: Removal) -> Removal:
                 conn.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(Name(role)))
         except psycopg.errors.DependentObjectsStillExist:
             kept.append(role)
-    return replace(removal, kept_roles=tuple(kept))
+    memberships = tuple(m for m in removal.memberships if m[0] not in kept)
+    return replace(removal, kept_roles=tuple(kept), memberships=memberships)
 
 
 def _fetch(conn: psycopg.Connection[Any], query: str) -> list[tuple[Any, ...]]:
