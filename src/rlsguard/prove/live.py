@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -96,7 +96,7 @@ def _refuse_the_blind(catalog: Catalog) -> None:
 
 
 def _scene(session: Session, catalog: Catalog, datamap: DataMap, installed: Installed) -> Scene:
-    wanted = plan.build(datamap, catalog, installed)
+    wanted = plan.build(datamap, _as_if_held(catalog, datamap), installed)
     protected = [unit for unit in wanted.units if isinstance(unit, Protection)]
     seen = windows(session, [unit.oid for unit in protected])
     oids = {unit.oid for unit in protected} | {window.oid for window in seen}
@@ -127,6 +127,15 @@ def _observe(scene: Scene, max_rows: int, progress: Progress) -> Iterator[tuple[
                 seen += _through(session, target, prober, opt_outs, possible, way, chosen)
             yield seen, frozenset(person for scenario in chosen for person in scenario.people)
     progress(total, total, "done")
+
+
+def _as_if_held(catalog: Catalog, datamap: DataMap) -> Catalog:
+    """Return *catalog* with no role of the map above policies: a plan refuses such a role, a proof is to name it."""
+    roles = {
+        name: replace(role, superuser=False, bypass_rls=False) if name in datamap.roles else role
+        for name, role in catalog.roles.items()
+    }
+    return replace(catalog, roles=roles)
 
 
 @dataclass(frozen=True, slots=True)
