@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from examining import of, verdicts
-from guarding import BANK_MAP, apply, column, opt_out
+from guarding import ALL, BANK_MAP, apply, column, opt_out, visible
+from rlsguard.uninstall import uninstall
+from servers import dump
 
 PARTITIONED = """
 CREATE TABLE bank.event (id int, client_id int NOT NULL) PARTITION BY RANGE (id);
@@ -43,6 +45,45 @@ def test_policies_that_went_along_with_what_they_name(plain):
     assert verdicts(plain, "shut") == []
     plain.execute("ALTER TABLE bank.disp DROP COLUMN account_id CASCADE")
     assert verdicts(plain, "shut", user="stranger", text=None) == [("error", "bank.account"), ("error", "bank.trans")]
+
+
+def test_the_advice_after_the_schema_was_dropped_helps(bank):
+    """Also after an apply, which takes the row security that it finds for the table's own."""
+    bank.execute("ALTER TABLE bank.disp DISABLE ROW LEVEL SECURITY; DROP SCHEMA rlsguard CASCADE")
+    shut = ["bank.account", "bank.client", "bank.trans"]
+    found = of(bank, "shut")
+    assert [(f.severity, f.about) for f in found] == [("error", name) for name in shut]
+    apply(bank, BANK_MAP)
+    assert column(bank, "SELECT client_id FROM bank.client", user="teller_app") == []
+    again = of(bank, "shut", user="stranger", text=None)
+    assert [(f.severity, f.about) for f in again] == [("warning", name) for name in shut]
+    for finding, later in zip(found, again, strict=True):
+        uninstalling, statement, applying = finding.advice.splitlines()
+        assert later.advice.splitlines()[:3] == [uninstalling, statement, applying]
+        assert uninstalling.endswith("run rlsguard uninstall,")
+        assert applying == "and then rlsguard apply MAP."
+        with bank.connect() as conn:
+            if finding is found[0]:
+                uninstall(conn)
+            conn.execute(statement)
+    apply(bank, BANK_MAP)
+    assert visible(bank, "teller_app") == ALL
+    assert verdicts(bank, "shut") == []
+
+
+def test_a_table_with_policies_of_its_own_is_open_again_by_an_apply_alone(plain):
+    plain.execute("ALTER TABLE bank.trans ENABLE ROW LEVEL SECURITY; CREATE POLICY theirs ON bank.trans USING (true)")
+    before = dump(plain)
+    apply(plain, BANK_MAP)
+    plain.execute("DROP SCHEMA rlsguard CASCADE")
+    assert [f.advice[:23] for f in of(plain, "shut") if f.about == "bank.trans"] == ["Run rlsguard apply MAP."]
+    apply(plain, BANK_MAP)
+    assert column(plain, "SELECT trans_id FROM bank.trans", user="teller_app") == ALL["trans"]
+    with plain.connect() as conn:
+        uninstall(conn)
+    for table in ("client", "disp", "account"):
+        plain.execute(f"ALTER TABLE bank.{table} DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY")
+    assert dump(plain) == before
 
 
 def test_roles_that_opt_outs_are_meant_for_and_that_read_the_row_changes(bank):

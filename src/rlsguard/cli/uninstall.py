@@ -26,9 +26,9 @@ from rlsguard.uninstall import uninstall as uninstall_from
 def uninstall(dsn: str, dry_run: bool, drop_ledger: bool, lock_timeout: float, output_format: str) -> None:
     """Take rlsguard out of a database.
 
-    All that it made goes, and nothing of yours. What it recorded stays unless --drop-ledger: the ledger of opt-outs, the
-    row changes of audited tables with the salt of hashed columns, and with them the guard's roles and their members. A
-    later apply takes all of it up again. Opt-outs are no longer enforced.
+    All that it made goes, and nothing of yours. What it recorded stays unless --drop-ledger: the ledger of opt-outs,
+    the row changes of audited tables with the salt of hashed columns, and with them the guard's roles and their
+    members. A later apply takes all of it up again. Opt-outs are no longer enforced.
     """
 
     def announce(removal: Removal) -> None:

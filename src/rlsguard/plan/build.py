@@ -198,7 +198,7 @@ def _before(table: Table, installed: Installed) -> Before:
     if detail is not None:
         return Before(bool(detail["row_security_before"]), bool(detail["force_before"]))
     ours = {p.name for p in table.policies if _OURS.fullmatch(p.name)}
-    if not any(name.endswith("!rlsguard") for name in ours):
+    if ours <= {"rlsguard hop"}:  # which any table of a path can have
         return Before(table.row_security, table.force_row_security)
     return before_ours(ours)
 

@@ -56,8 +56,8 @@ def _of_table(
         yield Notice(
             about,
             "row security is on and no policy lets anybody see a row, with rlsguard or without. If that is left over"
-            " from a guard that was dropped:"
-            f" ALTER TABLE {about} DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY.",
+            " from a guard that was dropped: rlsguard uninstall; then"
+            f" ALTER TABLE {about} DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY; then apply again.",
         )
     entered = {column for route in routes for column in route.here_columns}
     for fk in table.foreign_keys:
