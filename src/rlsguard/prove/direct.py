@@ -88,7 +88,10 @@ class Direct:
     ) -> Iterator[Observation]:
         opt_outs = also(self.opt_outs, scenario.people, purposes)
         should = self._own(expected(self.target, self.prober.held.purposes, opt_outs), before)
-        with opted_out(self.session, scenario.people, purposes):
+        with opted_out(self.session, scenario.people, purposes) as in_the_way:
+            if in_the_way is not None:
+                yield self._not_tried("SELECT", in_the_way)
+                return
             yield self._read("SELECT", lambda cursor: select(cursor, lens, self.target.rows), should, opt_outs)
 
     def _all_paths(
@@ -99,7 +102,10 @@ class Direct:
         should = self._own(expected(self.target, self.prober.held.purposes, opt_outs), before)
         prepared = self._try(lambda cursor: prepare(cursor, lens, rows))
         try:
-            with opted_out(self.session, scenario.people, purposes):
+            with opted_out(self.session, scenario.people, purposes) as in_the_way:
+                if in_the_way is not None:
+                    yield self._not_tried("SELECT", in_the_way)
+                    return
                 for path, read in READS.items():
                     reason = self._cannot(path, lens)
                     some = self.target.in_sample if path == "TABLESAMPLE" else rows

@@ -15,7 +15,7 @@ from rlsguard import catalog as catalogs
 from rlsguard import plan
 from rlsguard.apply import explain
 from rlsguard.catalog.installed import Installed, load_installed
-from rlsguard.catalog.model import Catalog
+from rlsguard.catalog.model import Catalog, Table
 from rlsguard.datamap.model import DataMap
 from rlsguard.people import Person, in_force, load_memberships
 from rlsguard.plan.model import Protection
@@ -96,7 +96,7 @@ def _refuse_the_blind(catalog: Catalog) -> None:
 
 
 def _scene(session: Session, catalog: Catalog, datamap: DataMap, installed: Installed) -> Scene:
-    wanted = plan.build(datamap, _as_if_held(catalog, datamap), installed)
+    wanted = plan.build(datamap, _as_applied(catalog, datamap, installed), installed)
     protected = [unit for unit in wanted.units if isinstance(unit, Protection)]
     seen = windows(session, [unit.oid for unit in protected])
     oids = {unit.oid for unit in protected} | {window.oid for window in seen}
@@ -129,13 +129,26 @@ def _observe(scene: Scene, max_rows: int, progress: Progress) -> Iterator[tuple[
     progress(total, total, "done")
 
 
-def _as_if_held(catalog: Catalog, datamap: DataMap) -> Catalog:
-    """Return *catalog* with no role of the map above policies: a plan refuses such a role, a proof is to name it."""
+def _as_applied(catalog: Catalog, datamap: DataMap, installed: Installed) -> Catalog:
+    """Return *catalog* without what a plan refuses and a proof is to show by what comes of it.
+
+    That is roles of the map that no policy holds, and policies that others added to tables that had no row security.
+    """
     roles = {
         name: replace(role, superuser=False, bypass_rls=False) if name in datamap.roles else role
         for name, role in catalog.roles.items()
     }
-    return replace(catalog, roles=roles)
+    tables = {name: _without_additions(table, datamap, installed) for name, table in catalog.tables.items()}
+    return replace(catalog, roles=roles, tables=tables)
+
+
+def _without_additions(table: Table, datamap: DataMap, installed: Installed) -> Table:
+    detail = installed.details_of("protect", table.oid)
+    entry = datamap.tables.get(table.name)
+    decided = entry is not None and entry.existing_policies is not None
+    if detail is None or detail["row_security_before"] or decided:
+        return table
+    return replace(table, policies=tuple(p for p in table.policies if p.name in detail["policies"]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import psycopg
 from psycopg import sql
 
 from rlsguard.names import Name
@@ -56,22 +57,38 @@ def _people(target: Target, number: int, look: Lookup, gone: Collection[Person])
     return chosen
 
 
+class _InTheWayError(Exception):
+    """Somebody else is recording about the same people."""
+
+
 @contextmanager
-def opted_out(session: Session, people: Collection[Person], purposes: Collection[str]) -> Iterator[None]:
-    """Have *people* opted out of *purposes* in the state, as long as the block lasts.
+def opted_out(session: Session, people: Collection[Person], purposes: Collection[str]) -> Iterator[str | None]:
+    """Have *people* opted out of *purposes* in the state, as long as the block lasts; yield why that cannot be, if so.
 
     Without the ledger: numbers of its sequence are not given back, and a gap in them would have to be explained.
     """
-    with session.savepoint():
-        for kind in sorted({person.kind for person in people}):
-            keys = [person.key for person in people if person.kind == kind]
-            session.rows(
-                sql.SQL(
-                    "SELECT {}(k.key, p.purpose, true)"
-                    " FROM unnest({}::text[]) AS k (key), unnest({}::text[]) AS p (purpose)"
-                ).format(Name("rlsguard", f"change_{kind}"), sql.Literal(keys), sql.Literal(sorted(purposes)))
-            )
-        yield
+    try:
+        with session.savepoint():
+            try:
+                _change(session, people, purposes)
+            except (psycopg.errors.SerializationFailure, psycopg.errors.LockNotAvailable) as error:
+                raise _InTheWayError from error
+            yield None
+            return
+    except _InTheWayError:
+        pass
+    yield "opt-outs of the same people are being recorded at this moment"
+
+
+def _change(session: Session, people: Collection[Person], purposes: Collection[str]) -> None:
+    for kind in sorted({person.kind for person in people}):
+        keys = [person.key for person in people if person.kind == kind]
+        session.rows(
+            sql.SQL(
+                "SELECT {}(k.key, p.purpose, true)"
+                " FROM unnest({}::text[]) AS k (key), unnest({}::text[]) AS p (purpose)"
+            ).format(Name("rlsguard", f"change_{kind}"), sql.Literal(keys), sql.Literal(sorted(purposes)))
+        )
 
 
 def expected(target: Target, held: frozenset[str], opt_outs: Mapping[Person, Collection[str]]) -> frozenset[RowId]:
