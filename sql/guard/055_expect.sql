@@ -29,8 +29,44 @@ $$;
 COMMENT ON PROCEDURE rlsguard.expect_policies(regclass, boolean, name[]) IS 'Refuses a table whose own row security has changed';
 REVOKE ALL ON PROCEDURE rlsguard.expect_policies(regclass, boolean, name[]) FROM PUBLIC;
 
--- A purpose or a kind of person that goes takes opt-outs with it that are in force; a key that is another column makes
--- them other people's. Whoever means the former names them: SET rlsguard.release = '{marketing}'.
+-- A purpose or a kind of person that goes takes opt-outs with it that are in force.
+CREATE OR REPLACE FUNCTION rlsguard.ending(purposes text[], subjects jsonb)
+RETURNS TABLE (kind text, purpose text, opt_outs bigint, missing text)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    counted text := $q$
+        SELECT %L, s.purpose, count(*)
+        FROM rlsguard.%I AS s
+        JOIN rlsguard.purpose AS p ON p.purpose = s.purpose AND p.opt_out
+        WHERE s.in_force
+        GROUP BY s.purpose$q$;
+BEGIN
+    IF EXISTS (SELECT FROM rlsguard.subject) THEN
+        counted := (SELECT string_agg(format(counted, s.kind, 'opt_out_' || s.kind), ' UNION ALL ') FROM rlsguard.subject AS s);
+    ELSE
+        counted := $q$
+            SELECT e.subject_kind, e.purpose, count(*)
+            FROM (SELECT DISTINCT ON (e.subject_kind, e.subject_key, e.purpose) e.*
+                  FROM rlsguard.opt_out_event AS e
+                  ORDER BY e.subject_kind, e.subject_key, e.purpose, e.version DESC) AS e
+            WHERE e.action = 'opt_out'
+            GROUP BY 1, 2$q$;
+    END IF;
+    RETURN QUERY EXECUTE format($q$
+        SELECT c.kind, c.purpose, c.opt_outs, CASE WHEN $2 ? c.kind THEN c.purpose ELSE c.kind END
+        FROM (%s) AS c (kind, purpose, opt_outs)
+        WHERE NOT $2 ? c.kind OR c.purpose <> ALL ($1)
+        ORDER BY 1, 2$q$, counted)
+        USING purposes, subjects;
+END
+$$;
+COMMENT ON FUNCTION rlsguard.ending(text[], jsonb) IS 'Opt-outs in force that a data map would end, and which of its names is missing';
+REVOKE ALL ON FUNCTION rlsguard.ending(text[], jsonb) FROM PUBLIC;
+
+-- A map by which opt-outs end is refused, and one with another key, by which they would become other people's. Whoever
+-- means the former names them: SET rlsguard.release = '{marketing}'.
 CREATE OR REPLACE PROCEDURE rlsguard.expect_kept(purposes text[], subjects jsonb)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -42,20 +78,11 @@ DECLARE
         CROSS JOIN pg_control_system() AS c
         JOIN pg_database AS d ON d.datname = current_database()
         WHERE m.unit = 'map' AND m.made_in = c.system_identifier || '/' || d.oid);
-    counted text := $q$
-        SELECT %L, s.purpose, count(*)
-        FROM rlsguard.%I AS s
-        JOIN rlsguard.purpose AS p ON p.purpose = s.purpose AND p.opt_out
-        WHERE s.in_force
-        GROUP BY s.purpose$q$;
     recorded_kind text;
     recorded_type text;
     recorded_by text;
     wanted jsonb;
-    of_kind text;
-    of_purpose text;
-    number bigint;
-    missing text;
+    ends record;
 BEGIN
     FOR recorded_kind, recorded_type, wanted, recorded_by IN
         SELECT s.kind, s.key_type, subjects -> s.kind,
@@ -83,31 +110,13 @@ BEGIN
         END IF;
     END LOOP;
 
-    IF EXISTS (SELECT FROM rlsguard.subject) THEN
-        counted := (SELECT string_agg(format(counted, s.kind, 'opt_out_' || s.kind), ' UNION ALL ') FROM rlsguard.subject AS s);
-    ELSE
-        counted := $q$
-            SELECT e.subject_kind, e.purpose, count(*)
-            FROM (SELECT DISTINCT ON (e.subject_kind, e.subject_key, e.purpose) e.*
-                  FROM rlsguard.opt_out_event AS e
-                  ORDER BY e.subject_kind, e.subject_key, e.purpose, e.version DESC) AS e
-            WHERE e.action = 'opt_out'
-            GROUP BY 1, 2$q$;
-    END IF;
-    FOR of_kind, of_purpose, number IN
-        EXECUTE format('SELECT * FROM (%s) AS c (kind, purpose, number) ORDER BY 1, 2', counted)
+    FOR ends IN
+        SELECT * FROM rlsguard.ending(purposes, subjects) AS e WHERE e.missing <> ALL (released)
     LOOP
-        IF of_kind <> ALL (released) AND NOT subjects ? of_kind THEN
-            missing := of_kind;
-        ELSIF of_purpose <> ALL (released) AND of_purpose <> ALL (purposes) THEN
-            missing := of_purpose;
-        ELSE
-            CONTINUE;
-        END IF;
         RAISE EXCEPTION 'opt-outs in force would end: the data map lacks %, and % of kind % have opted out of %',
-                        missing, number, of_kind, of_purpose
+                        ends.missing, ends.opt_outs, ends.kind, ends.purpose
             USING ERRCODE = 'object_not_in_prerequisite_state',
-                  HINT = format('Keep it in the map, with opt_out: true; or apply with --release %s.', missing);
+                  HINT = format('Keep it in the map, with opt_out: true; or apply with --release %s.', ends.missing);
     END LOOP;
 END
 $$;

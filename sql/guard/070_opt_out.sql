@@ -303,6 +303,16 @@ END
 $$;
 COMMENT ON FUNCTION rlsguard.history(text, text) IS 'Every ledger entry of one subject, oldest first';
 
+-- An opt-out of any other purpose is on record only: the data map no longer has it, or leaves people no choice.
+CREATE OR REPLACE FUNCTION rlsguard.refusable_purposes() RETURNS SETOF text
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET row_security = on
+BEGIN ATOMIC
+    SELECT p.purpose FROM rlsguard.purpose AS p WHERE p.opt_out ORDER BY p.purpose;
+END;
+COMMENT ON FUNCTION rlsguard.refusable_purposes() IS 'Purposes that people may opt out of';
+
 REVOKE ALL ON FUNCTION
     rlsguard.require_subject_kind(text),
     rlsguard.require_purposes(text[]),
@@ -314,7 +324,8 @@ REVOKE ALL ON FUNCTION
     rlsguard.opt_out(text, text, text[], text, text, jsonb, timestamptz),
     rlsguard.opt_in(text, text, text[], text, text, jsonb, timestamptz),
     rlsguard.record_batch(text, text, text[], text[], text[], text[], jsonb[], timestamptz[]),
-    rlsguard.history(text, text)
+    rlsguard.history(text, text),
+    rlsguard.refusable_purposes()
 FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
     rlsguard.opt_out(text, text, text[], text, text, jsonb, timestamptz),
@@ -322,8 +333,13 @@ GRANT EXECUTE ON FUNCTION
     rlsguard.record_batch(text, text, text[], text[], text[], text[], jsonb[], timestamptz[]),
     rlsguard.check_batch(text, text[], text[]),
     rlsguard.order_batch(text, text[], text[]),
-    rlsguard.history(text, text)
+    rlsguard.history(text, text),
+    rlsguard.refusable_purposes()
 TO rlsguard_recorder;
-GRANT EXECUTE ON FUNCTION rlsguard.history(text, text), rlsguard.event_payload(rlsguard.opt_out_event) TO rlsguard_auditor;
+GRANT EXECUTE ON FUNCTION
+    rlsguard.history(text, text),
+    rlsguard.refusable_purposes(),
+    rlsguard.event_payload(rlsguard.opt_out_event)
+TO rlsguard_auditor;
 
 RESET ROLE;

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import psycopg
@@ -40,6 +40,7 @@ class Delta:
 
     Attributes:
         kept: guarded tables that are no longer in the map and were not named for pruning.
+        ending: opt-outs in force that end, because what they are of was named for release: kind, purpose, how many.
     """
 
     plan: plan.Plan
@@ -48,6 +49,7 @@ class Delta:
     forget: tuple[ManifestEntry, ...]
     kept: tuple[QualifiedName, ...]
     installed: Installed
+    ending: tuple[tuple[str, str, int], ...] = ()
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -76,7 +78,11 @@ class Delta:
             Notice(str(name), f"is guarded but no longer in the map; un-guard it with --prune {name}")
             for name in self.kept
         )
-        return (*self.plan.notices, *kept)
+        ending = (
+            Notice(purpose, f"opt-outs of kind {kind} that end: {number:,}; they stay in the ledger.")
+            for kind, purpose, number in self.ending
+        )
+        return (*self.plan.notices, *kept, *ending)
 
 
 def apply(
@@ -109,9 +115,9 @@ def apply(
             with conn.transaction(force_rollback=dry_run):
                 _enter(conn, lock_timeout)
                 delta = _delta(conn, datamap, prune)
-                announce(delta)
                 conn.execute("SELECT set_config('rlsguard.release', %s::text[]::text, true)", [list(release)])
-                _expect_kept(conn, delta)
+                delta = replace(delta, ending=_ending(conn, delta))
+                announce(delta)
                 if not dry_run and delta.changes:
                     _execute(conn, delta)
                 leave_owner(conn)
@@ -215,12 +221,17 @@ def _is_right(unit: Unit, installed: Installed) -> bool:
     return all(name in entry.objects and installed.objects.get(name) == entry.objects[name] for name in unit.objects)
 
 
-def _expect_kept(conn: psycopg.Connection[Any], delta: Delta) -> None:
-    """Raise an error if opt-outs in force would end by the map, or have become other people's since the last apply."""
-    if any(name.startswith("function rlsguard.expect_kept(") for name in delta.installed.objects):
-        for unit in delta.plan.units:
-            if isinstance(unit, MapRows):
-                conn.execute(render.expect_kept(unit))
+def _ending(conn: psycopg.Connection[Any], delta: Delta) -> tuple[tuple[str, str, int], ...]:
+    """Return the opt-outs in force that end by the map, and were released.
+
+    Raises:
+        psycopg.Error: some were not, or opt-outs have become other people's since the last apply.
+    """
+    if not any(name.startswith("function rlsguard.ending(") for name in delta.installed.objects):
+        return ()
+    (rows,) = (unit for unit in delta.plan.units if isinstance(unit, MapRows))
+    conn.execute(render.expect_kept(rows))
+    return tuple(row[:3] for row in conn.execute(render.ending(rows)).fetchall())
 
 
 def _execute(conn: psycopg.Connection[Any], delta: Delta) -> None:

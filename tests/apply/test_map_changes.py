@@ -35,7 +35,9 @@ def test_what_has_opt_outs_in_force_goes_only_when_it_is_named(bank, text, lacks
     with pytest.raises(RlsguardError, match=f"apply with --release {lacks}"):
         apply(bank, text, dry_run=dry_run, release=["analytics"])
     assert visible(bank, "campaign_app") == WITHOUT_1
-    apply(bank, text, dry_run=dry_run, release=[lacks])
+    delta = apply(bank, text, dry_run=dry_run, release=[lacks])
+    assert delta.ending == (("client", "marketing", 1),)
+    assert "marketing: opt-outs of kind client that end: 1; they stay in the ledger." in [str(n) for n in delta.notices]
     assert visible(bank, "campaign_app") == (WITHOUT_1 if dry_run else ALL)
     if not dry_run:
         assert apply(bank, text).changes == ()

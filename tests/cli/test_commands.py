@@ -181,6 +181,27 @@ def test_status_and_history(applied: Run) -> None:
     assert entries[2]["previous_hash"] == entries[0]["leaf_hash"]
 
 
+def test_opt_outs_that_were_released_are_told_and_shown_as_ended(applied: Run, map_file: Path) -> None:
+    for key in (1, 2):
+        applied("opt-out", "client", key, "--purpose", "analytics", "--purpose", "marketing", "--actor", "a")
+    map_file.write_text(BANK_MAP.replace("  analytics: {}\n", "").replace("[analytics]", "[servicing]"))
+    refused = applied("apply", map_file, code=2)
+    assert "the data map lacks analytics, and 2 of kind client have opted out of analytics" in refused.stderr
+    assert "replace" not in refused.stdout
+    told = "notice  analytics: opt-outs of kind client that end: 2; they stay in the ledger."
+    for more in (["--dry-run"], []):
+        assert told in applied("apply", map_file, "--release", "analytics", *more).output.splitlines()
+    assert told not in applied("apply", map_file).output
+    ended, marketing = applied("status", "client", 1).output.splitlines()[1:]
+    assert re.match(r"analytics +ended: the map lets nobody refuse it ", ended)
+    assert re.match(r"marketing +opted out ", marketing)
+    state = json.loads(applied("status", "client", 1, "--format", "json").output)
+    assert [(p["purpose"], p["opted_out"], p["in_force"]) for p in state["purposes"]] == [
+        ("analytics", True, False),
+        ("marketing", True, True),
+    ]
+
+
 def test_what_a_person_wrote_does_not_reach_the_terminal_as_it_is(applied: Run) -> None:
     applied("opt-out", "client", 1, "--purpose", "marketing", "--actor", "x", "--reason", "\x1b[2Jgone\u202e[bold]")
     told = applied("history", "client", 1).output

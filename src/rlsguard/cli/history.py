@@ -25,14 +25,26 @@ def status(kind: str, key: str, dsn: str, output_format: str) -> None:
     """
     with connected(dsn) as conn:
         entries = ledger.latest(ledger.history(conn, kind, key))
+        refusable = ledger.refusable_purposes(conn)
     if output_format == "json":
-        print_json({"subject_kind": kind, "subject_key": key, "purposes": [_state(entry) for entry in entries]})
+        purposes = [_state(entry, entry.purpose in refusable) for entry in entries]
+        print_json({"subject_kind": kind, "subject_key": key, "purposes": purposes})
     elif not entries:
         say(f"{kind} {key} never opted out of anything")
     else:
         print_table(
             ("purpose", "state", "since (UTC)", "version", "actor", "reason"),
-            [(e.purpose, _word(e), _utc(e.recorded_at), str(e.version), e.actor, e.reason or "") for e in entries],
+            [
+                (
+                    e.purpose,
+                    _word(e, e.purpose in refusable),
+                    _utc(e.recorded_at),
+                    str(e.version),
+                    e.actor,
+                    e.reason or "",
+                )
+                for e in entries
+            ],
         )
 
 
@@ -82,14 +94,17 @@ def history(kind: str, key: str, dsn: str, output_format: str) -> None:
         )
 
 
-def _word(entry: Entry) -> str:
-    return "opted out" if entry.action == "opt_out" else "opted in"
+def _word(entry: Entry, refusable: bool) -> str:
+    if entry.action == "opt_in":
+        return "opted in"
+    return "opted out" if refusable else "ended: the map lets nobody refuse it"
 
 
-def _state(entry: Entry) -> dict[str, Any]:
+def _state(entry: Entry, refusable: bool) -> dict[str, Any]:
     return {
         "purpose": entry.purpose,
         "opted_out": entry.action == "opt_out",
+        "in_force": entry.action == "opt_out" and refusable,
         "version": entry.version,
         "since": entry.recorded_at.astimezone(UTC),
         "entry": entry.id,

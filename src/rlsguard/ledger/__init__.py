@@ -1,7 +1,7 @@
 """The ledger of opt-outs: recording and reading it."""
 
 from rlsguard.ledger.entry import Action, Entry
-from rlsguard.ledger.record import history, latest, record, record_all
+from rlsguard.ledger.record import history, latest, record, record_all, refusable_purposes
 from rlsguard.ledger.request import Request, RequestError, read_csv, requested_time
 
 __all__ = [
@@ -14,5 +14,6 @@ __all__ = [
     "read_csv",
     "record",
     "record_all",
+    "refusable_purposes",
     "requested_time",
 ]

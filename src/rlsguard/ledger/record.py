@@ -112,8 +112,18 @@ def history(conn: psycopg.Connection[Any], kind: str, key: str) -> tuple[Entry, 
         return tuple(cursor.execute(query, [kind, key]).fetchall())
 
 
+def refusable_purposes(conn: psycopg.Connection[Any]) -> frozenset[str]:
+    """Return the purposes that people may opt out of; opt-outs of others are on record only.
+
+    Raises:
+        RlsguardError: the database refused.
+    """
+    with _explained(conn):
+        return frozenset(row[0] for row in conn.execute("SELECT * FROM rlsguard.refusable_purposes()").fetchall())
+
+
 def latest(entries: Sequence[Entry]) -> tuple[Entry, ...]:
-    """Return the newest entry of each purpose, by purpose: what is in force."""
+    """Return the newest entry of each purpose, by purpose."""
     newest: dict[str, Entry] = {}
     for entry in sorted(entries, key=lambda e: e.version):
         newest[entry.purpose] = entry

@@ -34,6 +34,7 @@ GUARD_FILES = (
         "055_expect.sql",
         _functions(
             "expect_policies(IN of_table regclass, IN row_security boolean, IN policies name[])",
+            "ending(purposes text[], subjects jsonb)",
             "expect_kept(IN purposes text[], IN subjects jsonb)",
         ),
     ),
@@ -64,6 +65,7 @@ GUARD_FILES = (
             "check_batch(subject_kind text, keys text[], purposes text[])",
             "order_batch(subject_kind text, keys text[], purposes text[])",
             "history(subject_kind text, key text)",
+            "refusable_purposes()",
         ),
     ),
     GuardFile(

@@ -2,6 +2,15 @@
 
 from rlsguard.render.files import as_one_file, files, stale_files
 from rlsguard.render.manifest import manifest_statements, statements_hash
-from rlsguard.render.sql import expect_kept, statements
+from rlsguard.render.sql import ending, expect_kept, statements
 
-__all__ = ["as_one_file", "expect_kept", "files", "manifest_statements", "stale_files", "statements", "statements_hash"]
+__all__ = [
+    "as_one_file",
+    "ending",
+    "expect_kept",
+    "files",
+    "manifest_statements",
+    "stale_files",
+    "statements",
+    "statements_hash",
+]

@@ -203,6 +203,16 @@ def _(unit: AuditTriggers) -> str:
 
 def expect_kept(unit: MapRows) -> sql.Composed:
     """Return the statement that refuses a map by which opt-outs in force would end; it changes nothing."""
+    return sql.SQL("CALL rlsguard.expect_kept(\n    {}\n);").format(_kept(unit))
+
+
+def ending(unit: MapRows) -> sql.Composed:
+    """Return the query for the opt-outs in force that the map would end: kind, purpose, number, missing name."""
+    return sql.SQL("SELECT * FROM rlsguard.ending(\n    {}\n)").format(_kept(unit))
+
+
+def _kept(unit: MapRows) -> sql.Composed:
+    """Return the purposes and the kinds of person by which opt-outs are kept, as two arguments."""
     subjects = [
         sql.SQL("{}, jsonb_build_object('column', format('%I.%I.%I', {}, {}, {}), 'type', {})").format(
             sql.Literal(row.kind),
@@ -210,9 +220,8 @@ def expect_kept(unit: MapRows) -> sql.Composed:
         )
         for row in unit.subjects
     ]
-    call = sql.SQL("CALL rlsguard.expect_kept(\n    {},\n    jsonb_build_object({})\n);")
     purposes = _array(tuple(name for name, opt_out, _ in unit.purposes if opt_out))
-    return call.format(purposes, sql.SQL(", ").join(subjects))
+    return sql.SQL("{},\n    jsonb_build_object({})").format(purposes, sql.SQL(", ").join(subjects))
 
 
 def described(route: Route, *, entry: bool = False) -> str:
