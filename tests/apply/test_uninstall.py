@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
+from examining import findings
 from guarding import BANK, BANK_MAP, WITHOUT_1, apply, column, opt_out, visible
 from rlsguard.cli import rlsguard
 from rlsguard.uninstall import uninstall
@@ -67,6 +68,26 @@ def test_with_the_ledger_stays_whoever_records_and_audits(bank):
     run(bank, "opt-out", "client", "2", "--purpose", "analytics", "--actor", "jane", user="Desk")
     assert visible(bank, "campaign_app") == WITHOUT_1
     assert column(bank, "SELECT id FROM rlsguard.opt_out_event", user="sox_auditor") == [1, 2]
+
+
+@pytest.mark.parametrize("user", ["postgres", "Desk", "sox_auditor"])
+def test_whoever_asks_afterwards_is_told_what_is_left(bank, user):
+    opt_out(bank, 1, "marketing")
+    run(bank, "uninstall")
+    for command in (
+        ("status", "client", "1"),
+        ("history", "client", "1"),
+        ("opt-out", "client", "1", "--purpose", "marketing", "--actor", "a"),
+    ):
+        (error,) = run(bank, *command, user=user, code=2)
+        assert error == (
+            f"rlsguard: rlsguard is not applied to database {bank.name} any more;"
+            " members of rlsguard_auditor can read the ledger in rlsguard.opt_out_event"
+        )
+    found = findings(bank, user=user)
+    (guard,) = [finding for finding in found if finding.check.startswith("guard")]
+    assert guard.message.endswith("not installed in this database; its ledger is still here, from before an uninstall.")
+    assert [f.message for f in found if f.message.startswith("could not look")] == []
 
 
 @pytest.mark.parametrize("dry_run", [True, False])

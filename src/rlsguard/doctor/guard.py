@@ -20,7 +20,10 @@ _SAMPLED_PAGES = 2000
 def check(scene: Scene) -> Iterator[Finding]:
     """Look at the guard's owner, at how it gets past hop tables' policies, and try whether it does."""
     if not scene.here.installed:
-        yield Finding("guard", "note", "", "rlsguard is not installed in this database.", _REAPPLY)
+        message = "rlsguard is not installed in this database" + (
+            "; its ledger is still here, from before an uninstall." if scene.here.only_ledger else "."
+        )
+        yield Finding("guard", "note", "", message, _REAPPLY)
         return
     (guard,) = scene.rows("guard")
     wrong = list(_owner(guard))

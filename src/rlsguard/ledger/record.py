@@ -152,8 +152,13 @@ def _chunks(requests: Sequence[Request]) -> Iterator[Sequence[Request]]:
 def _explained(conn: psycopg.Connection[Any]) -> Iterator[None]:
     try:
         yield
-    except (psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedFunction) as error:
+    except psycopg.errors.InvalidSchemaName as error:
         raise RlsguardError(f"rlsguard is not applied to database {conn.info.dbname}") from error
+    except psycopg.errors.UndefinedFunction as error:
+        raise RlsguardError(
+            f"rlsguard is not applied to database {conn.info.dbname} any more;"
+            " members of rlsguard_auditor can read the ledger in rlsguard.opt_out_event"
+        ) from error
     except psycopg.errors.InsufficientPrivilege as error:
         raise RlsguardError(
             f"{explain(error)}; recording needs the role rlsguard_recorder, reading also does with rlsguard_auditor"
