@@ -12,12 +12,16 @@ from psycopg import sql
 
 from rlsguard import catalog, plan, render
 from rlsguard.catalog.installed import Installed, ManifestEntry, load_installed
+from rlsguard.catalog.model import Catalog
 from rlsguard.datamap.model import DataMap
 from rlsguard.names import QualifiedName
-from rlsguard.plan.model import MapRows, Notice, Unit
+from rlsguard.plan.model import Grants, MapRows, Notice, Unit
 from rlsguard.problems import RlsguardError, did_you_mean
+from rlsguard.rights import missing_rights
 from rlsguard.sqlfiles import read
 from rlsguard.undo import drop_stale, remove_audit, remove_protection, remove_view, stop_adding
+
+ASK_DOCTOR = "rlsguard doctor MAP says what to do about missing rights"
 
 Action = Literal["create", "replace", "remove", "forget"]
 
@@ -114,7 +118,9 @@ def apply(
         try:
             with conn.transaction(force_rollback=dry_run):
                 _enter(conn, lock_timeout)
-                delta = _delta(conn, datamap, prune)
+                live = catalog.load(conn)
+                delta = _delta(conn, live, datamap, prune)
+                _require_rights(conn, live, delta)
                 conn.execute("SELECT set_config('rlsguard.release', %s::text[]::text, true)", [list(release)])
                 delta = replace(delta, ending=_ending(conn, delta))
                 announce(delta)
@@ -129,7 +135,7 @@ def apply(
                 ) from error
             time.sleep(min(0.2 * 2**attempt, 10.0))
         except psycopg.Error as error:
-            raise RlsguardError(f"nothing was changed: {explain(error)}") from error
+            raise RlsguardError(f"nothing was changed: {refusal(error)}") from error
     raise AssertionError("unreachable")
 
 
@@ -145,7 +151,13 @@ def generate(conn: psycopg.Connection[Any], datamap: DataMap) -> dict[str, str]:
             _enter(conn, lock_timeout=5.0)
             return dict(render.files(plan.build(datamap, catalog.load(conn), load_installed(conn))))
     except psycopg.Error as error:
-        raise RlsguardError(explain(error)) from error
+        raise RlsguardError(refusal(error)) from error
+
+
+def refusal(error: psycopg.Error) -> str:
+    """Return a server's error as one line, and where to ask if a right is missing."""
+    lacks = isinstance(error, psycopg.errors.InsufficientPrivilege)
+    return f"{explain(error)}; {ASK_DOCTOR}" if lacks else explain(error)
 
 
 def explain(error: psycopg.Error) -> str:
@@ -173,8 +185,7 @@ def _enter(conn: psycopg.Connection[Any], lock_timeout: float) -> None:
     enter_owner(conn)
 
 
-def _delta(conn: psycopg.Connection[Any], datamap: DataMap, prune: Collection[QualifiedName]) -> Delta:
-    live = catalog.load(conn)
+def _delta(conn: psycopg.Connection[Any], live: Catalog, datamap: DataMap, prune: Collection[QualifiedName]) -> Delta:
     installed = load_installed(conn)
     wanted = plan.build(datamap, live, installed)
     units = {unit.unit for unit in wanted.units}
@@ -209,6 +220,15 @@ def _delta(conn: psycopg.Connection[Any], datamap: DataMap, prune: Collection[Qu
             remove.append(entry)
     make = tuple(unit for unit in wanted.units if not _is_right(unit, installed))
     return Delta(wanted, make, tuple(remove), tuple(forget), tuple(kept), installed)
+
+
+def _require_rights(conn: psycopg.Connection[Any], live: Catalog, delta: Delta) -> None:
+    """Raise an error that names all that the connected role lacks; a dry run would not find out otherwise."""
+    locked = {change.table for change in delta.changes}
+    tables = [table for name, table in live.tables.items() if name in locked]
+    schemas = {schema for unit in delta.make if isinstance(unit, Grants) for schema in unit.schemas}
+    if delta.changes and (missing := list(missing_rights(conn, live, tables, schemas))):
+        raise RlsguardError("\n".join((f"nothing was changed; {ASK_DOCTOR}:", *(right.message for right in missing))))
 
 
 def _is_right(unit: Unit, installed: Installed) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from rlsguard.apply import enter_owner, explain, leave_owner
+from rlsguard.apply import enter_owner, leave_owner, refusal
 from rlsguard.catalog.installed import load_installed
 from rlsguard.names import Name, QualifiedName
 from rlsguard.plan.build import before_ours
@@ -84,7 +84,7 @@ def uninstall(
             return _drop_roles(conn, removal)
     except psycopg.Error as error:
         detail = f": {error.diag.message_detail}" if error.diag.message_detail else ""
-        raise RlsguardError(f"nothing was removed: {explain(error)}{detail}") from error
+        raise RlsguardError(f"nothing was removed: {refusal(error)}{detail}") from error
 
 
 def _plan(conn: psycopg.Connection[Any], drop_ledger: bool) -> Removal:

@@ -113,6 +113,36 @@ def test_a_dry_run_changes_nothing(run: Run, bank: Database, map_file: Path) -> 
     ]
 
 
+def test_whoever_cannot_apply_is_told_so_by_a_dry_run_too(run: Run, bank: Database, map_file: Path) -> None:
+    lacking = [
+        "rlsguard: nothing was changed; rlsguard doctor MAP says what to do about missing rights:",
+        "stranger may not create the roles rlsguard_owner, rlsguard_nobody, rlsguard_recorder, rlsguard_auditor.",
+        "stranger may not create the guard's schemas.",
+        *(
+            f"stranger does not own bank.{table}; only its owner can add policies."
+            for table in ("account", "client", "disp", "trans")
+        ),
+        "stranger may not let the guard into the schema bank.",
+    ]
+    for more in (["--dry-run"], []):
+        refused = run("apply", map_file, *more, user="stranger", code=2)
+        assert refused.stderr.splitlines() == lacking
+        assert "create" not in refused.stdout
+    run("apply", map_file)
+    for command in (("apply", map_file), ("apply", map_file, "--dry-run"), ("generate", map_file), ("uninstall",)):
+        error = run(*command, user="stranger", code=2).stderr
+        assert "rlsguard doctor MAP says what to do about missing rights" in error
+    # Who has nothing but the tables is told the rest.
+    run("uninstall", "--drop-ledger")
+    bank.execute("CREATE ROLE dba LOGIN; ALTER SCHEMA bank OWNER TO dba")
+    for table in ("account", "client", "disp", "trans"):
+        bank.execute(f"ALTER TABLE bank.{table} OWNER TO dba")
+    assert len(run("apply", map_file, "--dry-run", user="dba", code=2).stderr.splitlines()) == 3
+    bank.execute(f'ALTER ROLE dba CREATEROLE; GRANT CREATE ON DATABASE "{bank.name}" TO dba')
+    for more in (["--dry-run"], []):
+        run("apply", map_file, *more, user="dba")
+
+
 def test_apply_for_programs(run: Run, map_file: Path) -> None:
     dry = json.loads(run("apply", map_file, "--dry-run", "--format", "json").output)
     assert dry["dry_run"] is True

@@ -22,7 +22,7 @@ def generate(map_path: Path, dsn: str, output: Path | None) -> None:
     """Write the SQL of the plan, for review.
 
     What apply would run where nothing has been applied yet. The same map and database give the same bytes. The files
-    run with psql, in one transaction, any number of times. Needs the rights of apply, and changes nothing.
+    run with psql, in one transaction, any number of times, as a role that may apply. Changes nothing.
     """
     loaded = datamap.load(map_path)
     with connected(dsn) as conn:

@@ -51,11 +51,6 @@ class Scene:
                 yield table
                 yield from (child for child in self.catalog.descendants(table) if child.kind in "rp")
 
-    @property
-    def superuser(self) -> bool:
-        """Whether the connected role is a superuser."""
-        return self.catalog.roles[self.catalog.user].superuser
-
     def rows(self, name: str, params: Sequence[Any] = ()) -> list[Any]:
         """Run `sql/doctor/<name>.sql` and return its rows as named tuples.
 
