@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
+from psycopg import pq
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from rlsguard.problems import RlsguardError
 
@@ -44,6 +45,16 @@ def connect(dsn: str, ask_password: Callable[[], str] | None = None) -> psycopg.
     # Values read the same whatever the database or the role was set to.
     conn.execute("SET timezone = 'UTC'; SET datestyle = 'ISO, YMD'; SET intervalstyle = 'postgres'")
     return conn
+
+
+def without_secrets(dsn: str) -> str:
+    """Return the connection string *dsn* without its passwords, to be shown.
+
+    libpq marks what is a password (https://www.postgresql.org/docs/current/libpq-connect.html, PQconndefaults).
+    """
+    options = pq.Conninfo.parse(dsn.encode())
+    shown = {o.keyword.decode(): o.val.decode() for o in options if o.val is not None and o.dispchar != b"*"}
+    return make_conninfo("", **shown)
 
 
 def _open(dsn: str, ask_password: Callable[[], str] | None, password: str | None = None) -> psycopg.Connection[Any]:

@@ -60,12 +60,24 @@ def test_the_same_bytes_before_and_after_an_apply(bank: Database, map_file: Path
 
 def test_psql_runs_it_and_apply_finds_nothing_to_change(bank: Database, map_file: Path, tmp_path: Path) -> None:
     told = run("generate", map_file, "--dsn", bank.dsn(), "-o", tmp_path / "sql")
-    assert told.endswith(f"run them with: psql -f {tmp_path / 'sql' / 'apply.sql'}\n")
+    assert told.endswith(f"-f {tmp_path / 'sql' / 'apply.sql'}\n")
     assert bank.execute("SELECT to_regnamespace('rlsguard') IS NULL") == [(True,)]
     for _ in range(2):
         psql(bank, "-f", str(tmp_path / "sql" / "apply.sql"))
     opt_out(bank, 1, "marketing")
     assert visible(bank, "campaign_app") == WITHOUT_1
+    assert "nothing to change" in run("apply", map_file, "--dsn", bank.dsn())
+
+
+def test_what_it_says_to_run_runs_in_the_same_database(bank: Database, map_file: Path, tmp_path: Path) -> None:
+    if not (bank.server.bindir / "psql").exists():
+        pytest.skip(f"PostgreSQL {bank.major} here comes without psql")
+    folder = tmp_path / "what's new"
+    told = run("generate", map_file, "--dsn", f"{bank.dsn()} password='secret sauce'", "-o", folder)
+    assert "secret" not in told
+    command = told.strip().partition("run them with: ")[2]
+    environment = {**os.environ, "PATH": f"{bank.server.bindir}:{os.environ['PATH']}", "PGDATABASE": "postgres"}
+    subprocess.run(command, shell=True, check=True, env=environment, capture_output=True)
     assert "nothing to change" in run("apply", map_file, "--dsn", bank.dsn())
 
 
