@@ -16,7 +16,7 @@ from rlsguard.prove.lens import Lens, table_lens
 from rlsguard.prove.model import Observation, Verdict
 from rlsguard.prove.reads import BY_PLACE, PREPARED_BEFORE, READS, Cursor, deallocate, execute, prepare, select
 from rlsguard.prove.roles import Prober, Rights
-from rlsguard.prove.scenario import Scenario, also, expected, opted_out
+from rlsguard.prove.scenario import Case, Scenario, also, expected, opted_out
 from rlsguard.prove.session import Session
 from rlsguard.prove.target import Target
 from rlsguard.prove.writes import MOVE, WRITES, attempt, copies, move
@@ -27,18 +27,26 @@ class Direct:
     """One role before one table.
 
     Attributes:
-        opt_outs: in force before the proof, by the ledger.
         purposes: all that people can opt out of.
     """
 
     session: Session
     catalog: Catalog
-    target: Target
+    case: Case
     prober: Prober
-    opt_outs: OptOuts
     purposes: frozenset[str]
 
-    def observe(self, scenarios: Collection[Scenario]) -> Iterator[Observation]:
+    @property
+    def target(self) -> Target:
+        """The table."""
+        return self.case.target
+
+    @property
+    def opt_outs(self) -> OptOuts:
+        """Those in force before the proof."""
+        return self.case.opt_outs
+
+    def observe(self) -> Iterator[Observation]:
         """Yield what the role sees before, during and after opt-outs, by every path."""
         rights = self.prober.right(self.target.table.oid)
         if not rights.reads:
@@ -57,9 +65,9 @@ class Direct:
             return
         should = expected(self.target, self.prober.held.purposes, self.opt_outs)
         yield self._compare("SELECT", before, self._own(should, before), self.target.rows, self.opt_outs)
-        if not scenarios:
+        if not self.case.scenarios:
             yield self._not_tried("SELECT", "no row leads to anyone who has not opted out")
-        for scenario in scenarios:
+        for scenario in self.case.scenarios:
             yield from self._scenario(lens, rights, before, scenario)
         after = self._try(lambda cursor: select(cursor, lens, self.target.rows))
         if isinstance(after, str):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from psycopg import sql
 from rlsguard.names import Name
 from rlsguard.people import Person, RowId
 from rlsguard.plan.model import Lookup
-from rlsguard.prove.expect import hidden
+from rlsguard.prove.expect import OptOuts, hidden
 from rlsguard.prove.session import Session
 from rlsguard.prove.target import Target
 
@@ -26,6 +26,20 @@ class Scenario:
 
     look: Lookup
     people: tuple[Person, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A protected table, who has opted out by the ledger, and who is to opt out for the proof."""
+
+    target: Target
+    opt_outs: OptOuts
+    scenarios: tuple[Scenario, ...]
+
+    @property
+    def people(self) -> frozenset[Person]:
+        """Everybody who is to opt out."""
+        return frozenset(person for scenario in self.scenarios for person in scenario.people)
 
 
 def scenarios(target: Target, gone: Collection[Person]) -> Iterator[Scenario]:
@@ -91,13 +105,11 @@ def _change(session: Session, people: Collection[Person], purposes: Collection[s
         )
 
 
-def expected(target: Target, held: frozenset[str], opt_outs: Mapping[Person, Collection[str]]) -> frozenset[RowId]:
+def expected(target: Target, held: frozenset[str], opt_outs: OptOuts) -> frozenset[RowId]:
     """Return the rows of the sample that opt-outs leave visible to whoever is held to *held*."""
     return frozenset(row for row, people in target.people.items() if not hidden(target.lookups, people, held, opt_outs))
 
 
-def also(
-    opt_outs: Mapping[Person, Collection[str]], people: Collection[Person], purposes: Collection[str]
-) -> Mapping[Person, Collection[str]]:
+def also(opt_outs: OptOuts, people: Collection[Person], purposes: Collection[str]) -> OptOuts:
     """Return *opt_outs* with *people* opted out of *purposes* too."""
     return {**opt_outs, **{person: {*opt_outs.get(person, ()), *purposes} for person in people}}

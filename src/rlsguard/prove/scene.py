@@ -44,6 +44,11 @@ class Scene:
     today: date
 
     @cached_property
+    def purposes(self) -> frozenset[str]:
+        """The purposes that people can opt out of."""
+        return frozenset(name for name, purpose in self.datamap.purposes.items() if purpose.opt_out)
+
+    @cached_property
     def protected(self) -> Mapping[int, Protection]:
         """The protected tables, partitions too, by OID."""
         return {unit.oid: unit for unit in self.wanted.units if isinstance(unit, Protection)}

@@ -12,7 +12,7 @@ from rlsguard.prove.lens import Lens
 from rlsguard.prove.model import Observation, Verdict
 from rlsguard.prove.reads import select
 from rlsguard.prove.roles import Prober
-from rlsguard.prove.scenario import Scenario, also, expected, opted_out
+from rlsguard.prove.scenario import Case, also, expected, opted_out
 from rlsguard.prove.session import Session
 
 
@@ -21,32 +21,31 @@ class Through:
     """One role before one window on a table.
 
     Attributes:
-        lens: how the window tells the table's rows apart; None where that is not known.
-        opt_outs: in force before the proof, by the ledger.
+        lens: how the window tells the table's rows apart.
         purposes: all that people can opt out of.
     """
 
     session: Session
     path: str
     lens: Lens
+    case: Case
     prober: Prober
-    opt_outs: OptOuts
     purposes: frozenset[str]
 
-    def observe(self, scenarios: Collection[Scenario]) -> Iterator[Observation]:
+    def observe(self) -> Iterator[Observation]:
         """Yield whether what is to be hidden is hidden here too, and nothing else because of it."""
         before = self._look()
         if isinstance(before, str):
             yield self._seen("not tried", 0, before)
             return
         held = self.prober.held.purposes
-        hidden = self.lens.target.rows - expected(self.lens.target, held, self.opt_outs)
+        hidden = self.lens.target.rows - expected(self.lens.target, held, self.case.opt_outs)
         if before & hidden:
-            yield self._leak(before & hidden, self.opt_outs)
+            yield self._leak(before & hidden, self.case.opt_outs)
         told = False
-        for scenario in scenarios:
+        for scenario in self.case.scenarios:
             purposes = sorted(held or self.purposes)[:1]
-            opt_outs = also(self.opt_outs, scenario.people, purposes)
+            opt_outs = also(self.case.opt_outs, scenario.people, purposes)
             hidden = self.lens.target.rows - expected(self.lens.target, held, opt_outs)
             if not before & hidden and (held or not before):
                 continue
@@ -57,7 +56,7 @@ class Through:
         if not told:
             yield self._seen("not tried", 0, "it shows none of the rows that were looked at")
         else:
-            yield self._compare(before, self._look(), frozenset(), self.opt_outs)
+            yield self._compare(before, self._look(), frozenset(), self.case.opt_outs)
 
     def _look(self) -> frozenset[RowId] | str:
         rows = self.lens.target.rows
