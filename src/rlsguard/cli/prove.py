@@ -45,12 +45,20 @@ from rlsguard.prove.live import Progress as Told
     metavar="SECONDS",
     help="How long any one statement may take; a path that takes longer counts as not tried.",
 )
-def prove(map_path: Path, dsn: str, output_format: str, max_rows: int, statement_timeout: float) -> None:
+@click.option(
+    "--clone",
+    is_flag=True,
+    help="Work on a copy: schema, roles and a sample of rows, on a throw-away server on this machine.",
+)
+def prove(map_path: Path, dsn: str, output_format: str, max_rows: int, statement_timeout: float, clone: bool) -> None:
     """Try every way into the data, as every role, and show that no opt-out leaks.
 
     Opts people out, looks and tries to write by every access path, checks that the right rows vanish and no others,
     and that they return. All in one transaction that is rolled back: nothing changes, no lock is stronger than a row's,
     no ledger entry is written. Searches the catalog for ways around, each with the SQL that ends it.
+
+    With --clone also what cannot be tried in one transaction: real logins, commits, other sessions' prepared
+    statements, psql, pg_dump, replication, notifications.
 
     Needs a superuser, or a role with BYPASSRLS that may set the roles of the map. Exit code 1 if anything leaks or is
     hidden without an opt-out.
@@ -59,7 +67,8 @@ def prove(map_path: Path, dsn: str, output_format: str, max_rows: int, statement
     with connected(dsn) as conn:
         place = where(conn)
         with _progress() as told:
-            proof = proving.prove(conn, loaded, max_rows=max_rows, statement_timeout=statement_timeout, progress=told)
+            try_all = proving.prove_on_copy if clone else proving.prove
+            proof = try_all(conn, loaded, max_rows=max_rows, statement_timeout=statement_timeout, progress=told)
     match output_format:
         case "json":
             print_json(report.plain(proof))

@@ -2,7 +2,7 @@
 
 from rlsguard.people.held import Held, Memberships, held, load_memberships
 from rlsguard.people.ledger import OptOut, in_force
-from rlsguard.people.reach import Person, Reached, RowId, reach
+from rlsguard.people.reach import Person, Reached, RowId, along, reach
 
 __all__ = [
     "Held",
@@ -11,6 +11,7 @@ __all__ = [
     "Person",
     "Reached",
     "RowId",
+    "along",
     "held",
     "in_force",
     "load_memberships",

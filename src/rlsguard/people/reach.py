@@ -55,31 +55,26 @@ def reach(
 
 def _follow(table: QualifiedName, route: Route, places: list[str]) -> sql.Composed:
     """Return a query from *places* in *table* to the keys at the end of *route*."""
-    aliases = [Name(f"rlsguard_{number}") for number in range(len(route.steps) + 1)]
-    joins = [
-        sql.SQL(" JOIN {} AS {} ON {}").format(
-            step.table.sql,
-            alias,
-            conjunction(
-                [
-                    sql.SQL("{}.{} {} {}.{}").format(before, Name(j.here), equals(j.equality), alias, Name(j.there))
-                    for j in step.joins
-                ]
-            ),
-        )
-        for step, before, alias in zip(route.steps, aliases, aliases[1:], strict=False)
-    ]
+    joins, aliases = along(route)
     # Equal keys can be spelled in several ways (1.0 and 1.00): the window takes one for all.
     return sql.SQL(
         'SELECT r.oid, r.place, min(r.key::text COLLATE "C") OVER (PARTITION BY r.key) FROM ('
-        "SELECT {first}.tableoid AS oid, {first}.ctid::text AS place, {last}.{key} AS key"
-        " FROM {table} AS {first}{joins} WHERE {first}.ctid = ANY ({places}::tid[])"
+        "SELECT t.tableoid AS oid, t.ctid::text AS place, {last}.{key} AS key"
+        " FROM {table} AS t{joins} WHERE t.ctid = ANY ({places}::tid[])"
         ") AS r WHERE r.key IS DISTINCT FROM NULL"
-    ).format(
-        places=sql.Literal(places),
-        first=aliases[0],
-        last=aliases[-1],
-        key=Name(route.key),
-        table=table.sql,
-        joins=sql.SQL("").join(joins),
-    )
+    ).format(last=aliases[-1], key=Name(route.key), table=table.sql, joins=joins[-1], places=sql.Literal(places))
+
+
+def along(route: Route) -> tuple[list[sql.Composed], list[sql.Composable]]:
+    """Return, for each number of steps of *route* from none to all, the joins from the alias `t`; and the aliases."""
+    aliases: list[sql.Composable] = [sql.SQL("t")]
+    joins = [sql.Composed([])]
+    for number, step in enumerate(route.steps):
+        aliases.append(Name(f"rlsguard_{number}"))
+        on = [
+            sql.SQL("{}.{} {} {}.{}").format(aliases[-2], Name(j.here), equals(j.equality), aliases[-1], Name(j.there))
+            for j in step.joins
+        ]
+        join = sql.SQL(" JOIN {} AS {} ON {}").format(step.table.sql, aliases[-1], conjunction(list(on)))
+        joins.append(joins[-1] + join)
+    return joins, aliases

@@ -37,6 +37,11 @@ class Case:
     scenarios: tuple[Scenario, ...]
 
     @property
+    def reached(self) -> frozenset[Person]:
+        """Everybody whom the rows lead to."""
+        return frozenset(p for found in self.target.people.values() for some in found for p in some)
+
+    @property
     def people(self) -> frozenset[Person]:
         """Everybody who is to opt out."""
         return frozenset(person for scenario in self.scenarios for person in scenario.people)

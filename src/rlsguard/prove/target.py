@@ -10,10 +10,10 @@ from psycopg import sql
 
 from rlsguard.catalog.model import Catalog, Table
 from rlsguard.names import Name
-from rlsguard.people import Person, RowId, reach
+from rlsguard.people import Person, RowId, along, reach
 from rlsguard.plan.model import Lookup, Protection, Route
 from rlsguard.prove.session import Session
-from rlsguard.render.policy import conjunction, equals
+from rlsguard.render.policy import equals
 
 # Pages to pick rows from: few enough to be read at once, many enough for rows of several people.
 _PAGES = 20
@@ -163,20 +163,7 @@ def _rows_of(
     """Return some rows of the people *keys*, unless it takes too long to find any."""
     if not keys:
         return {}
-    aliases = [sql.SQL("t"), *(Name(f"rlsguard_{number}") for number in range(1, len(route.steps) + 1))]
-    joins = [
-        sql.SQL(" JOIN {} AS {} ON {}").format(
-            step.table.sql,
-            alias,
-            conjunction(
-                [
-                    sql.SQL("{}.{} {} {}.{}").format(before, Name(j.here), equals(j.equality), alias, Name(j.there))
-                    for j in step.joins
-                ]
-            ),
-        )
-        for step, before, alias in zip(route.steps, aliases, aliases[1:], strict=False)
-    ]
+    joins, aliases = along(route)
     query = sql.SQL(
         "SELECT DISTINCT t.tableoid, t.ctid::text, {key} FROM {table} AS t{joins}"
         " WHERE {last}.{end} {equal} ANY (ARRAY(SELECT {typed}(k.key) FROM unnest({keys}::text[]) AS k (key)))"
@@ -184,7 +171,7 @@ def _rows_of(
     ).format(
         key=key,
         table=table.name.sql,
-        joins=sql.SQL("").join(joins),
+        joins=joins[-1],
         last=aliases[-1],
         end=Name(route.key),
         equal=equals(route.key_equality),
