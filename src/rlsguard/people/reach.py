@@ -44,25 +44,39 @@ def reach(
     """
     found: dict[RowId, list[set[Person]]] = {row: [set() for _ in routes] for row in rows}
     places = sorted({row.place for row in rows})
+    by_kind: dict[str, list[int]] = {}
+    for number, route in enumerate(routes):
+        by_kind.setdefault(route.kind, []).append(number)
     with conn.cursor(row_factory=tuple_row) as cursor:
-        for number, route in enumerate(routes):
-            for oid, place, key in cursor.execute(_follow(table, route, places)):
+        for kind, numbers in by_kind.items():
+            query = _follow(table, {number: routes[number] for number in numbers}, places)
+            for number, oid, place, key in cursor.execute(query):
                 people = found.get(RowId(oid, place))
                 if people is not None:
-                    people[number].add(Person(route.kind, key))
+                    people[number].add(Person(kind, key))
     return {row: tuple(map(frozenset, people)) for row, people in found.items()}
 
 
-def _follow(table: QualifiedName, route: Route, places: list[str]) -> sql.Composed:
-    """Return a query from *places* in *table* to the keys at the end of *route*."""
-    joins, aliases = along(route)
-    # Equal keys can be spelled in several ways (1.0 and 1.00): the window takes one for all.
+def _follow(table: QualifiedName, routes: Mapping[int, Route], places: list[str]) -> sql.Composed:
+    """Return a query from *places* in *table* to the keys at the ends of *routes*, which are of one kind."""
+    # Equal keys can be spelled in several ways (1.0 and 1.00), by each route in another: the window takes one for all.
     return sql.SQL(
-        'SELECT r.oid, r.place, min(r.key::text COLLATE "C") OVER (PARTITION BY r.key) FROM ('
-        "SELECT t.tableoid AS oid, t.ctid::text AS place, {last}.{key} AS key"
-        " FROM {table} AS t{joins} WHERE t.ctid = ANY ({places}::tid[])"
-        ") AS r WHERE r.key IS DISTINCT FROM NULL"
-    ).format(last=aliases[-1], key=Name(route.key), table=table.sql, joins=joins[-1], places=sql.Literal(places))
+        'SELECT r.route, r.oid, r.place, min(r.key::text COLLATE "C") OVER (PARTITION BY r.key) FROM ({}) AS r'
+    ).format(sql.SQL(" UNION ALL ").join([_ends(table, number, route, places) for number, route in routes.items()]))
+
+
+def _ends(table: QualifiedName, number: int, route: Route, places: list[str]) -> sql.Composed:
+    joins, aliases = along(route)
+    return sql.SQL(
+        "SELECT {number} AS route, t.tableoid AS oid, t.ctid::text AS place, {key} AS key FROM {table} AS t{joins}"
+        " WHERE t.ctid = ANY ({places}::tid[]) AND {key} IS DISTINCT FROM NULL"
+    ).format(
+        number=sql.Literal(number),
+        key=sql.SQL("{}.{}").format(aliases[-1], Name(route.key)),
+        table=table.sql,
+        joins=joins[-1],
+        places=sql.Literal(places),
+    )
 
 
 def along(route: Route) -> tuple[list[sql.Composed], list[sql.Composable]]:

@@ -166,8 +166,7 @@ def _rows_of(
     joins, aliases = along(route)
     query = sql.SQL(
         "SELECT DISTINCT t.tableoid, t.ctid::text, {key} FROM {table} AS t{joins}"
-        " WHERE {last}.{end} {equal} ANY (ARRAY(SELECT {typed}(k.key) FROM unnest({keys}::text[]) AS k (key)))"
-        " LIMIT {most}"
+        " WHERE {last}.{end} {equal} ANY (SELECT {typed}(k.key) FROM unnest({keys}::text[]) AS k (key)) LIMIT {most}"
     ).format(
         key=key,
         table=table.name.sql,
