@@ -54,12 +54,15 @@ BEGIN
             WHERE e.action = 'opt_out'
             GROUP BY 1, 2$q$;
     END IF;
-    RETURN QUERY EXECUTE format($q$
+    FOR kind, purpose, opt_outs, missing IN EXECUTE format($q$
         SELECT c.kind, c.purpose, c.opt_outs, CASE WHEN $2 ? c.kind THEN c.purpose ELSE c.kind END
         FROM (%s) AS c (kind, purpose, opt_outs)
         WHERE NOT $2 ? c.kind OR c.purpose <> ALL ($1)
         ORDER BY 1, 2$q$, counted)
-        USING purposes, subjects;
+        USING purposes, subjects
+    LOOP
+        RETURN NEXT;
+    END LOOP;
 END
 $$;
 COMMENT ON FUNCTION rlsguard.ending(text[], jsonb) IS 'Opt-outs in force that a data map would end, and which of its names is missing';
