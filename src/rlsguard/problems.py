@@ -6,6 +6,9 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+# Of 1. What has only its schema in common with a short table name stays below.
+_ALIKE = 0.7
+
 # Where a value stands in the document: ("tables", "bank.trans", "subject", "client", 0)
 Location = tuple[str | int, ...]
 
@@ -49,5 +52,5 @@ class MapError(RlsguardError):
 
 def did_you_mean(wrong: str, right: Iterable[str]) -> str:
     """Return `; did you mean X?` for the nearest of *right*, or an empty string."""
-    near = difflib.get_close_matches(wrong, list(right), n=1, cutoff=0.6)
+    near = difflib.get_close_matches(wrong, list(right), n=1, cutoff=_ALIKE)
     return f"; did you mean {near[0]}?" if near else ""

@@ -56,6 +56,20 @@ def test_a_map_that_fits(run: Run, map_file: Path) -> None:
     assert lines[0].startswith("notice  bank.account: a row without a row in bank.disp")
 
 
+def test_an_exemption_that_has_ended(run: Run, map_file: Path) -> None:
+    told = "notice  sox_auditor: the exemption ended with 2025-12-31: opt-outs hide rows from this role, too."
+    assert told not in run("validate", map_file).output.splitlines()
+    map_file.write_text(BANK_MAP.replace("2099-12-31", "2025-12-31"))
+    for command in (("validate",), ("apply", "--dry-run")):
+        assert told in run(*command, map_file).output.splitlines()
+
+
+def test_a_table_that_nothing_resembles(run: Run, bank: Database, map_file: Path) -> None:
+    bank.execute("CREATE TABLE bank.order_lines (id int)")
+    map_file.write_text(BANK_MAP + "  bank.support_notes: {holds: []}\n")
+    assert run("validate", map_file, code=2).stderr.endswith("table bank.support_notes is not in the database\n")
+
+
 def test_a_login_that_may_nothing_validates_too(run: Run, bank: Database, map_file: Path) -> None:
     bank.execute("CREATE ROLE ci LOGIN")
     bank.execute("ALTER ROLE ci SET default_transaction_read_only = on")

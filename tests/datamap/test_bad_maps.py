@@ -579,7 +579,7 @@ exempt:
             "14:5: tables.bank.client.when_unknown: this must be hide or show, not true",
             "15:5: tables.bank.client.existing_policies: this must be wake or keep_dormant, not a list",
             "16:5: tables.bank.client.columns: this must be a mapping of names to values, not a list",
-            "17:5: tables.bank.client.audit: this must be a mapping of names to values, not yes",
+            "17:5: tables.bank.client.audit: this must be true, false, or a mapping with redact and hash, not yes",
         ],
     ),
     "audit columns of the wrong type": (

@@ -53,7 +53,7 @@ _QUERIES = (
 
 
 def _assemble(rows: dict[str, _Rows]) -> Catalog:
-    ((server_version, database, user),) = rows["database"]
+    ((server_version, database, user, today),) = rows["database"]
     names = {oid: QualifiedName(schema, name) for oid, schema, name, *_ in rows["tables"]}
     columns = _columns(rows["columns"], Types(map(TypeRow._make, rows["types"])))
     parents, children = _inheritance(rows["inheritance"], names)
@@ -87,6 +87,7 @@ def _assemble(rows: dict[str, _Rows]) -> Catalog:
         server_version=server_version,
         database=database,
         user=user,
+        today=today,
         roles={name: DatabaseRole(name, *flags) for name, *flags in rows["roles"]},
         tables=tables,
         subscribed=frozenset(names[oid] for (oid,) in rows["subscribed"] if oid in names),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal
 
 from rlsguard.names import QualifiedName
@@ -109,11 +110,12 @@ class DatabaseRole:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """One database as seen by `user` at one moment."""
+    """One database as seen by `user` at one moment; `today` is the server's, in UTC."""
 
     server_version: int
     database: str
     user: str
+    today: date
     roles: Mapping[str, DatabaseRole]
     tables: Mapping[QualifiedName, Table]
     subscribed: frozenset[QualifiedName]

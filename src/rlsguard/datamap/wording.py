@@ -60,6 +60,8 @@ def _words(detail: ErrorDetails) -> str:
         expected = str(detail["ctx"]["expected"]).replace("'", "")
         near = did_you_mean(value, expected.replace(" or ", ", ").split(", ")) if isinstance(value, str) else ""
         return f"this must be {expected}, not {_have(value)}{near}"
+    if kind.startswith("model_") and len(loc) == 3 and loc[-1] == "audit":
+        return f"this must be true, false, or a mapping with redact and hash, not {_have(value)}"
     if kind in _EXPECTED:
         return f"this must be {_EXPECTED[kind]}, not {_have(value)}"
     return str(detail["msg"])

@@ -21,6 +21,10 @@ def notices_of(datamap: DataMap, catalog: Catalog, entries: Entries) -> tuple[No
     for subject in datamap.subjects.values():
         table = catalog.tables[subject.table]
         found += _of_types(table, [subject.key], catalog, f"opt-outs of each {subject.kind}")
+    for exemption in datamap.exempt.values():
+        if exemption.until is not None and exemption.until < catalog.today:
+            text = f"the exemption ended with {exemption.until}: opt-outs hide rows from this role, too."
+            found.append(Notice(quote(exemption.role), text))
     for entry, table, routes in entries:
         if entry.audit is not None:
             found += _of_types(table, table.columns, catalog, "row changes of this table")
