@@ -22,6 +22,7 @@ from rlsguard.cli.pgaudit import pgaudit
 from rlsguard.cli.prove import prove
 from rlsguard.cli.uninstall import uninstall
 from rlsguard.cli.validate import validate
+from rlsguard.cli.why import why
 from rlsguard.problems import MapError, RlsguardError
 
 
@@ -70,7 +71,21 @@ def rlsguard() -> None:
     """
 
 
-for _command in (validate, generate, apply, opt_out, opt_in, status, history, prove, pgaudit, doctor, demo, uninstall):
+for _command in (
+    validate,
+    generate,
+    apply,
+    opt_out,
+    opt_in,
+    status,
+    history,
+    prove,
+    why,
+    pgaudit,
+    doctor,
+    demo,
+    uninstall,
+):
     rlsguard.add_command(_command)
 
 
