@@ -1,4 +1,4 @@
-"""In any world that Hypothesis makes up, a proof finds no fault with a guard that is right, and `why` tells the same."""
+"""In any world that Hypothesis makes up, a proof finds no fault with a guard that is right, and `why` agrees."""
 
 from __future__ import annotations
 
