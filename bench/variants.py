@@ -16,6 +16,7 @@ from rlsguard.datamap.model import Audit, Reads
 Connection = psycopg.Connection[Any]
 
 _FOLDER = Path(__file__).parent
+MAP = datamap.load(_FOLDER / "map.yaml")
 _OPTED_OUT = """
 INSERT INTO bank.opt_out SELECT customer_id, 'marketing' FROM bank.customers
 WHERE abs(hashint4(customer_id + 11)::bigint) %% 100 < %s ON CONFLICT DO NOTHING
@@ -47,16 +48,15 @@ def _run(conn: Connection, text: str) -> None:
 
 def _rlsguard(*, audit: bool = False, reads: Reads = "lookups") -> Callable[[Connection], None]:
     def set_up(conn: Connection) -> None:
-        loaded = datamap.load(_FOLDER / "map.yaml")
         tables = {
             name: replace(
                 entry,
                 reads=reads,
                 audit=Audit((), (), entry.location) if audit and name.name == "payments" else None,
             )
-            for name, entry in loaded.tables.items()
+            for name, entry in MAP.tables.items()
         }
-        apply(conn, replace(loaded, tables=tables))
+        apply(conn, replace(MAP, tables=tables))
 
     return set_up
 
