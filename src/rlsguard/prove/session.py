@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
 from rlsguard.names import Name
@@ -78,24 +79,29 @@ class Session:
 def begin(conn: psycopg.Connection[Any], *, statement_timeout: float) -> Iterator[Session]:
     """Open the transaction of a proof; it is rolled back however the block ends.
 
-    One snapshot for all of it: what others commit meanwhile must not look like a leak.
+    One snapshot for all of it: what others commit meanwhile must not look like a leak. In a transaction that
+    the caller has open it is a savepoint, with that one's isolation.
 
     Args:
         statement_timeout: seconds that any one statement may take.
     """
     # Left to itself psycopg prepares what it often runs, and forgets all prepared statements at a ROLLBACK: ours too.
     threshold, conn.prepare_threshold = conn.prepare_threshold, None
+    inside = conn.info.transaction_status != TransactionStatus.IDLE
     try:
         with conn.transaction(force_rollback=True):
+            if not inside:
+                conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             yield _enter(conn, statement_timeout)
     finally:
         conn.prepare_threshold = threshold
 
 
 def _enter(conn: psycopg.Connection[Any], statement_timeout: float) -> Session:
-    conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
     (search_path,) = conn.execute("SELECT pg_catalog.current_setting('search_path')").fetchone() or ("",)
     conn.execute(read("each/session.sql"))
+    # Where it is there, compiling takes longer than all that is compiled here.
+    conn.execute("SET LOCAL jit = off")
     conn.execute(
         "SELECT pg_catalog.set_config('statement_timeout', %s, true), pg_catalog.set_config('lock_timeout', %s, true)",
         [f"{int(statement_timeout * 1000)}ms", _LOCK_TIMEOUT],

@@ -1,8 +1,8 @@
-"""Asking a live database why: one transaction, one snapshot, rolled back."""
+"""Asking a live database why: one transaction, rolled back."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -32,13 +32,20 @@ from rlsguard.why.suspects import Scene, suspects
 _SECONDS = 60.0
 
 
-def why(conn: psycopg.Connection[Any], datamap: DataMap, name: QualifiedName, row: Sequence[str], role: str) -> Why:
-    """Tell why a row of table *name* is hidden from *role*, or visible to it; *conn* must be idle, and a superuser's.
+def why(
+    conn: psycopg.Connection[Any],
+    datamap: DataMap,
+    name: QualifiedName,
+    row: Sequence[str] | Mapping[str, str],
+    role: str,
+) -> Why:
+    """Tell why a row of table *name* is hidden from *role*, or visible to it; *conn* must be a superuser's.
 
-    Nothing is changed, and no lock is stronger than ACCESS SHARE.
+    Nothing is changed, and no lock is stronger than ACCESS SHARE. In a transaction that is open on *conn*, what it has
+    not committed yet counts.
 
     Args:
-        row: values of the table's key, or `column=value` pairs.
+        row: values of the table's key, or `column=value` pairs; or values by column.
 
     Raises:
         MapError: the map does not fit the database.
@@ -53,7 +60,9 @@ def why(conn: psycopg.Connection[Any], datamap: DataMap, name: QualifiedName, ro
         raise RlsguardError(f"the answer could not be found, and nothing was changed: {explain(error)}") from error
 
 
-def _why(session: Session, datamap: DataMap, name: QualifiedName, words: Sequence[str], role: str) -> Why:
+def _why(
+    session: Session, datamap: DataMap, name: QualifiedName, words: Sequence[str] | Mapping[str, str], role: str
+) -> Why:
     conn = session.conn
     catalog = catalogs.load(conn)
     if not above(catalog, catalog.user):

@@ -110,14 +110,15 @@ def _hidden(case: Case, is_held: Held, paths: Sequence[Path]) -> Iterator[str]:
             if opt_out.purpose in is_held.purposes
         ]
         for person, opt_out in decisive[:_MOST_NAMED]:
-            yield _told(person, opt_out)
+            yield told(person, opt_out)
         if len(decisive) > _MOST_NAMED:
             yield f"... and {len(decisive) - _MOST_NAMED} more opt-outs"
         if path.joint == "all" and len(path.people) > 1:
             yield f"nobody of the {len(path.people)} is left who has not opted out (joint: all)"
 
 
-def _told(person: Person, opt_out: OptOut) -> str:
+def told(person: Person, opt_out: OptOut) -> str:
+    """Return an opt-out with its ledger entry, for people."""
     when = opt_out.recorded_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     return (
         f"{_name(person)} opted out of {opt_out.purpose} at {when} (ledger entry {opt_out.entry},"

@@ -47,8 +47,8 @@ def table_of(catalog: Catalog, name: QualifiedName) -> Table:
     return table
 
 
-def find(session: Session, table: Table, words: Sequence[str]) -> Row:
-    """Return the one row of *table* that *words* name: values of its key, or `column=value` pairs.
+def find(session: Session, table: Table, words: Sequence[str] | Mapping[str, str]) -> Row:
+    """Return the one row of *table* that *words* name: values of its key, or `column=value` pairs; or columns' values.
 
     Raises:
         RlsguardError: they name no row, or several; says what would name one.
@@ -105,8 +105,14 @@ def _key(session: Session, table: Table) -> tuple[tuple[str, ...], tuple[tuple[s
 
 
 def _wanted(
-    table: Table, key: tuple[str, ...], keys: tuple[tuple[str, ...], ...], words: Sequence[str]
+    table: Table, key: tuple[str, ...], keys: tuple[tuple[str, ...], ...], words: Sequence[str] | Mapping[str, str]
 ) -> dict[str, str | None]:
+    if isinstance(words, Mapping):
+        for column in words:
+            if column not in table.columns:
+                near = did_you_mean(column, table.columns)
+                raise RlsguardError(f"table {table.name} has no column {quote(column)}{near}")
+        return dict(words)
     pairs = [_pair(table, word) for word in words]
     given = [pair for pair in pairs if pair is not None]
     if len(given) == len(words):
