@@ -24,7 +24,9 @@ def test_a_proof_finds_no_fault_with_a_guard_that_is_right(server: Postgres, dat
         build(db, world)
         apply(db, data_map(world))
         say(db, world)
-        assert faults(prove_map(db, data_map(world))) == []
+        proof = prove_map(db, data_map(world))
+        assert faults(proof) == []
+        assert [way for way in proof.ways_around if way.check in ("guard", "state")] == []
         ask_why(db, world)
 
 

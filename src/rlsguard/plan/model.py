@@ -127,6 +127,11 @@ class State(Unit):
         return state_table(self.kind)
 
     @property
+    def key_equality(self) -> str:
+        """The schema of the `=` that compares keys; a key without one is refused before there is a plan."""
+        return self.key.type.equality or "pg_catalog"
+
+    @property
     def unit(self) -> str:
         return f"state {self.kind}"
 

@@ -10,6 +10,7 @@ from rlsguard.names import Name, QualifiedName, quote
 from rlsguard.plan.model import Protection, State, Unit
 from rlsguard.prove.model import WayAround
 from rlsguard.prove.scene import Scene
+from rlsguard.render.policy import equals
 
 _APPLY = "rlsguard apply MAP"
 
@@ -61,8 +62,9 @@ def state(scene: Scene) -> Iterator[WayAround]:
                 yield WayAround("state", str(unit.name), (), (), why, mend)
 
 
-def _names(unit: State) -> dict[str, sql.Identifier]:
-    return {"state": unit.name.sql, "typed": Name("rlsguard", f"key_{unit.kind}")}
+def _names(unit: State) -> dict[str, sql.Composable]:
+    typed = Name("rlsguard", f"key_{unit.kind}")
+    return {"state": unit.name.sql, "typed": typed, "equal": equals(unit.key_equality)}
 
 
 _WRONG = sql.SQL("""
@@ -75,7 +77,7 @@ FROM (
 WHERE e.action = 'opt_out'
   AND NOT EXISTS (
       SELECT FROM {state} AS s
-      WHERE s.subject_key = {typed}(e.subject_key) AND s.purpose = e.purpose AND s.in_force)
+      WHERE s.subject_key {equal} {typed}(e.subject_key) AND s.purpose = e.purpose AND s.in_force)
 """)
 
 _FOLD = sql.SQL("""\

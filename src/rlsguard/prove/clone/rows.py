@@ -13,6 +13,7 @@ from rlsguard.people import Person, RowId, along
 from rlsguard.plan.model import State
 from rlsguard.prove.scenario import Case
 from rlsguard.prove.scene import Scene
+from rlsguard.render.policy import equals
 
 # What the guard's policies and functions read. The ledger and the state come with the people.
 _GUARD = ("subject", "purpose", "role_purpose", "exemption", "guard_only", "hop_like")
@@ -81,9 +82,9 @@ def _copy_opt_outs(scene: Scene, people: Collection[Person], target: psycopg.Con
         typed = Name("rlsguard", f"key_{unit.kind}")
         keys = sql.Literal(sorted(person.key for person in people if person.kind == unit.kind))
         state = sql.SQL(
-            "SELECT s.* FROM {state} AS s WHERE s.subject_key = ANY ("
-            "ARRAY(SELECT {typed}(k.key) FROM unnest({keys}::text[]) AS k (key)))"
-        ).format(state=unit.name.sql, typed=typed, keys=keys)
+            "SELECT s.* FROM {state} AS s"
+            " WHERE s.subject_key {equal} ANY (SELECT {typed}(k.key) FROM unnest({keys}::text[]) AS k (key))"
+        ).format(state=unit.name.sql, equal=equals(unit.key_equality), typed=typed, keys=keys)
         _pipe(scene, state, str(unit.name), target)
         ledger = sql.SQL(
             "SELECT e.* FROM rlsguard.opt_out_event AS e WHERE e.subject_kind = {kind}"
