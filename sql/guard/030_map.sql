@@ -1,4 +1,5 @@
 -- What the data map says of purposes and roles, as rows: policies hold no list of their own.
+CALL rlsguard.take_back('{subject, purpose, role_purpose, exemption}');
 SET LOCAL ROLE rlsguard_owner;
 
 CREATE TABLE IF NOT EXISTS rlsguard.subject (

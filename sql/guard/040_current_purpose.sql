@@ -1,5 +1,6 @@
 -- The purposes whose opt-outs the reader is held to. An owner-rights view: current_user is the reader's,
 -- the rights are the guard's. Roles count by inherited privileges; never by a setting that a client can write.
+CALL rlsguard.take_back('{current_purpose, current_purposes, unknown, this_transaction}');
 SET LOCAL ROLE rlsguard_owner;
 
 CREATE OR REPLACE VIEW rlsguard.current_purpose AS

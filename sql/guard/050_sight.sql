@@ -1,5 +1,6 @@
 -- What the guard sees. Following a path it must find every row of the tables on it: past row security (BYPASSRLS), or let
 -- through by policies that know it. Blinded it would find nobody to hide, and everything would show.
+CALL rlsguard.take_back('{guard_only, hop_like, sight, refuse_blind}');
 SET LOCAL ROLE rlsguard_owner;
 
 -- One row that only the guard sees: its owner passes row security that is not forced, all others find nothing.

@@ -1,4 +1,5 @@
 -- Generated files can be run long after they were made, and elsewhere. What they rest on is looked at again.
+CALL rlsguard.take_back('{expect_policies, ending, expect_kept}');
 SET LOCAL ROLE rlsguard_owner;
 
 CREATE OR REPLACE PROCEDURE rlsguard.expect_policies(of_table regclass, row_security boolean, policies name[])

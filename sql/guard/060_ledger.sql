@@ -1,4 +1,5 @@
 -- The ledger: every opt-out and opt-in, append-only for everyone, the owner included.
+CALL rlsguard.take_back('{opt_out_event, refuse_change}');
 SET LOCAL ROLE rlsguard_owner;
 
 CREATE TABLE IF NOT EXISTS rlsguard.opt_out_event (

@@ -1,4 +1,6 @@
 -- Recording opt-outs: the only way into the ledger and the state.
+CALL rlsguard.take_back('{event_payload, require_subject_kind, require_purposes, record_events, record_one, opt_out,
+    opt_in, record_batch, check_batch, order_batch, history, refusable_purposes}');
 SET LOCAL ROLE rlsguard_owner;
 
 -- The exact bytes that an entry's leaf hash covers. Text forms that settings could change are pinned.

@@ -1,4 +1,5 @@
 -- Row changes of audited tables.
+CALL rlsguard.take_back('{change_event, secret, withhold, as_json, hand_over_role, audit_change}');
 SET LOCAL ROLE rlsguard_owner;
 
 CREATE TABLE IF NOT EXISTS rlsguard.change_event (

@@ -1,4 +1,5 @@
 -- What has been applied, and what each object looked like in the catalog right after.
+CALL rlsguard.take_back('{manifest}');
 SET LOCAL ROLE rlsguard_owner;
 
 CREATE TABLE IF NOT EXISTS rlsguard.manifest (

@@ -14,7 +14,10 @@ def _functions(*signatures: str) -> tuple[str, ...]:
 
 
 GUARD_FILES = (
-    GuardFile("020_schema.sql", ("schema rlsguard", "schema rlsguard_views")),
+    GuardFile(
+        "020_schema.sql",
+        ("schema rlsguard", "schema rlsguard_views", *_functions("take_back(IN names name[])")),
+    ),
     GuardFile("030_map.sql", _table("subject", "purpose", "role_purpose", "exemption")),
     GuardFile(
         "040_current_purpose.sql",

@@ -91,6 +91,7 @@ def _(unit: State) -> str:
         "state.sql.j2",
         remark=remark(unit.kind),
         kind=sql.Literal(unit.kind),
+        names=_array((unit.name.name, *(f"{what}_{unit.kind}" for what in ("key", "change", "order", "spellings")))),
         state=unit.name.sql,
         type=_type(key.type.sql),
         collate=collate,
@@ -133,6 +134,7 @@ def _(unit: View) -> str:
         return render(
             "known.sql.j2",
             remark=remark(words),
+            names=_array((unit.name.name,)),
             view=unit.name.sql,
             columns=_columns("h1", route.entry_columns),
             first=first.table.sql,
@@ -151,6 +153,7 @@ def _(unit: View) -> str:
     return render(
         "suppressed.sql.j2",
         remark=remark(words),
+        names=_array((unit.name.name,)),
         view=unit.name.sql,
         state=state.sql,
         columns=_columns("h1" if last else "o", route.entry_columns),
