@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,8 +10,9 @@ import pytest
 from guarding import BANK, BANK_MAP, apply, load, opt_out
 from prove.test_live import LONG, ODD, ODD_MAP, standing
 from proving import faults, leaked, verdicts
+from rlsguard.problems import RlsguardError
 from rlsguard.prove import Proof, prove_on_copy
-from servers import Database
+from servers import Database, present
 
 REAL = {
     "new connection", "connection opened before", "prepared elsewhere", "cursor WITH HOLD", r"psql \copy",
@@ -99,3 +101,16 @@ def test_partitions_are_copied_each_row_once(bank: Database) -> None:
     assert faults(proof) == []
     cell = next(c for c in proof.cells.values() if (str(c.table), c.path) == ("bank.visit", "new connection"))
     assert cell.rows % 30 == 0
+
+
+def test_the_copy_runs_on_the_installation_that_is_named(bank: Database) -> None:
+    newest = max(present())
+    proof = copy_and_prove(bank, BANK_MAP, bindir=present()[newest])
+    assert proof.right
+    assert f"copied to {newest}." in proof.server
+    with pytest.raises(RlsguardError, match="there is no PostgreSQL server in"):
+        copy_and_prove(bank, BANK_MAP, bindir=Path("/"))
+    oldest = min(present())
+    if bank.major > oldest:
+        with pytest.raises(RlsguardError, match=rf"PostgreSQL {oldest}.* is too old for a copy of {bank.major}"):
+            copy_and_prove(bank, BANK_MAP, bindir=present()[oldest])

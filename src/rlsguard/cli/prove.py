@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -50,7 +51,21 @@ from rlsguard.prove.live import Progress as Told
     is_flag=True,
     help="Work on a copy: schema, roles and a sample of rows, on a throw-away server on this machine.",
 )
-def prove(map_path: Path, dsn: str, output_format: str, max_rows: int, statement_timeout: float, clone: bool) -> None:
+@click.option(
+    "--clone-bindir",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="With --clone: the bin directory of the PostgreSQL to run the copy on, such as one with your extensions."
+    "  [default: the same major version on this machine, or else the embedded one]",
+)
+def prove(
+    map_path: Path,
+    dsn: str,
+    output_format: str,
+    max_rows: int,
+    statement_timeout: float,
+    clone: bool,
+    clone_bindir: Path | None,
+) -> None:
     """Try every way into the data, as every role, and show that no opt-out leaks.
 
     Opts people out, looks and tries to write by every access path, checks that the right rows vanish and no others,
@@ -63,12 +78,17 @@ def prove(map_path: Path, dsn: str, output_format: str, max_rows: int, statement
     Needs a superuser, or a role with BYPASSRLS that may set the roles of the map. Exit code 1 if anything leaks or is
     hidden without an opt-out.
     """
+    if clone_bindir is not None and not clone:
+        raise click.UsageError("--clone-bindir goes with --clone")
     loaded = datamap.load(map_path)
+    options: dict[str, Any] = {"max_rows": max_rows, "statement_timeout": statement_timeout}
     with connected(dsn) as conn:
         place = where(conn)
         with _progress() as told:
-            try_all = proving.prove_on_copy if clone else proving.prove
-            proof = try_all(conn, loaded, max_rows=max_rows, statement_timeout=statement_timeout, progress=told)
+            if clone:
+                proof = proving.prove_on_copy(conn, loaded, bindir=clone_bindir, progress=told, **options)
+            else:
+                proof = proving.prove(conn, loaded, progress=told, **options)
     match output_format:
         case "json":
             print_json(report.plain(proof))

@@ -28,20 +28,21 @@ _EXTENSION = re.compile(r"^(CREATE EXTENSION IF NOT EXISTS|COMMENT ON EXTENSION)
 
 
 @contextmanager
-def copy_of(scene: Scene, cases: Collection[Case]) -> Iterator[tuple[Server, str]]:
+def copy_of(scene: Scene, cases: Collection[Case], bindir: Path | None) -> Iterator[tuple[Server, str]]:
     """Make a copy on a server of its own and yield that with the database's name; both go with the block.
 
-    The server is of the same major version where this machine has one, or else the newest embedded one.
+    Args:
+        bindir: where the server's programs are; by default those of the same major version where this machine has
+            any, or else the newest embedded ones.
 
     Raises:
         RlsguardError: there is no server that is new enough, or the schema cannot be made there.
     """
-    found = find_binaries()
-    bindir = found.get(scene.catalog.major) or embedded()
-    with start(bindir, settings={"wal_level": "logical"}) as server:
+    chosen = bindir or find_binaries().get(scene.catalog.major) or embedded()
+    with start(chosen, settings={"wal_level": "logical"}) as server:
         if server.major < scene.catalog.major:
             raise RlsguardError(
-                f"the newest PostgreSQL here is {server.version}, too old for a copy of {scene.catalog.major}"
+                f"PostgreSQL {server.version} in {chosen} is too old for a copy of {scene.catalog.major}"
             )
         source = scene.session.conn
         with psycopg.connect(server.dsn(), autocommit=True) as admin:

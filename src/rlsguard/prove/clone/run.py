@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -38,11 +39,17 @@ def prove_on_copy(
     *,
     max_rows: int = 200,
     statement_timeout: float = 10.0,
+    bindir: Path | None = None,
     progress: Progress = lambda done, total, what: None,
 ) -> Proof:
     """Prove *datamap* on a copy of the database of *conn*: its schema, its roles and a sample of its rows.
 
     Ways around are looked for in the database itself, which is only read.
+
+    Args:
+        max_rows: how many rows of each table to copy.
+        statement_timeout: seconds that any one statement may take.
+        bindir: where the programs of the PostgreSQL to run the copy on are, if not the best that this machine has.
 
     Raises:
         MapError: the map does not fit the database.
@@ -54,7 +61,7 @@ def prove_on_copy(
             scene = survey(session, datamap)
             found = tuple(search(scene))
             progress(0, 1, "copying schema, roles and a sample of rows")
-            server, database = stack.enter_context(copy_of(scene, tuple(cases(scene, max_rows=max_rows))))
+            server, database = stack.enter_context(copy_of(scene, tuple(cases(scene, max_rows=max_rows)), bindir))
             observations, people = _prove_copy(server, database, datamap, statement_timeout, progress)
             return Proof(
                 database=f"{conn.info.host}:{conn.info.port}/{conn.info.dbname}",
