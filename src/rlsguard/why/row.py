@@ -32,6 +32,10 @@ class Row:
     columns: Mapping[str, str | None]
 
 
+class NoRowError(RlsguardError):
+    """There is no such row, or it is not committed yet."""
+
+
 def table_of(catalog: Catalog, name: QualifiedName) -> Table:
     """Return the table *name*.
 
@@ -51,6 +55,7 @@ def find(session: Session, table: Table, words: Sequence[str] | Mapping[str, str
     """Return the one row of *table* that *words* name: values of its key, or `column=value` pairs; or columns' values.
 
     Raises:
+        NoRowError: there is none.
         RlsguardError: they name no row, or several; says what would name one.
     """
     key, keys = _key(session, table)
@@ -65,7 +70,7 @@ def find(session: Session, table: Table, words: Sequence[str] | Mapping[str, str
         hint = "" if key else _hint(table, keys)
         raise RlsguardError(f"{named} names no row of {table.name}: {explain(error)}{hint}") from error
     if not rows:
-        raise RlsguardError(f"no row of {table.name} has {named}: nobody sees it, whatever the policies")
+        raise NoRowError(f"no row of {table.name} has {named}: nobody sees it, whatever the policies")
     if len(rows) > 1:
         where = " and ".join(dict.fromkeys(row[2] for row in rows))
         raise RlsguardError(f"several rows of {table.name} have {named} (in {where}){_hint(table, keys)}")
