@@ -10,8 +10,12 @@ SELECT p.oid::regprocedure::text, p.prokind, pg_get_userbyid(p.proowner), p.prov
        -- names of the columns that it returns
        ARRAY(SELECT a.name FROM unnest(p.proargnames, p.proargmodes) WITH ORDINALITY AS a (name, mode, place)
              WHERE a.mode = 't' ORDER BY a.place),
+       -- where it is not everybody's, any login that may call it
        ARRAY(SELECT r.rolname FROM pg_catalog.pg_roles AS r
-             WHERE r.rolname = ANY (%s) AND has_function_privilege(r.oid, p.oid, 'EXECUTE')
+             WHERE (r.rolname = ANY (%s)
+                    OR r.rolcanlogin AND NOT EXISTS (
+                        SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS g WHERE g.grantee = 0))
+               AND has_function_privilege(r.oid, p.oid, 'EXECUTE')
                AND has_schema_privilege(r.oid, p.pronamespace, 'USAGE'))
 FROM pg_catalog.pg_proc AS p
 JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace

@@ -7,8 +7,11 @@ SELECT n.nspname, c.relname,
                  JOIN unnest(%(names)s::text[], %(types)s::text[]) AS key (name, type)
                    ON key.name = a.attname AND key.type = format_type(a.atttypid, NULL)
                  WHERE a.attrelid = c.oid AND NOT a.attisdropped), ''),
-       ARRAY(SELECT DISTINCT CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(g.grantee)::text END
-             FROM aclexplode(c.relacl) AS g WHERE g.privilege_type = 'SELECT' AND g.grantee <> c.relowner)
+       -- also by owning it: anybody can make a copy of his own
+       ARRAY(SELECT pg_get_userbyid(c.relowner)::text
+             UNION
+             SELECT CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(g.grantee)::text END
+             FROM aclexplode(c.relacl) AS g WHERE g.privilege_type = 'SELECT')
 FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'f')

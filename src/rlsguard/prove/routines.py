@@ -23,7 +23,7 @@ class Routine:
         signature: its name with the types of its arguments, as SQL spells it.
         tables: OIDs of the protected tables that it is known, or by its words likely, to read.
         dynamic: whether it puts SQL together as it runs, so that there is no telling what it reads.
-        callers: the probed roles that may call it.
+        callers: the probed roles that may call it; where not everybody may, any login.
         harmless: whether a call needs no arguments and, as declared, changes nothing.
         returns: OID of the relation whose rows it returns, or 0.
         columns: names of the columns that it returns, where it declares them itself.
@@ -49,7 +49,11 @@ class Routine:
 def routines(
     session: Session, catalog: Catalog, protected: Collection[int], windows: Iterable[Window], callers: Collection[str]
 ) -> tuple[Routine, ...]:
-    """Return every SECURITY DEFINER routine outside extensions, by name; of who may call it, those among *callers*."""
+    """Return every SECURITY DEFINER routine outside extensions, by name.
+
+    Args:
+        callers: the probed roles.
+    """
     behind = {oid: frozenset({oid}) for oid in protected} | {window.oid: window.bases for window in windows}
     names = {table.oid: table.name for table in catalog.tables.values() if table.oid in behind}
     found = []

@@ -71,7 +71,21 @@ class Scene:
         return tuple(prober.name for prober in self.probers if prober.held.purposes)
 
     def held_among(self, readers: Collection[str]) -> tuple[str, ...]:
-        """Return the probed roles, held to anything, that have the privileges of one of *readers*."""
+        """Return the roles, held to anything, that read as one of *readers*: of those that PUBLIC is, the probed."""
         if "PUBLIC" in readers:
             return self.held_names
-        return tuple(n for n in self.held_names if not self.memberships.privileges_of(n).isdisjoint(readers))
+        return tuple(name for name, counts in self._reading.items() if not counts.isdisjoint(readers))
+
+    @cached_property
+    def _reading(self) -> Mapping[str, frozenset[str]]:
+        """As whom every login reads that is held to anything, and every probed role, while it is held to anything."""
+        probed = {prober.name for prober in self.probers}
+        names = [name for name, role in sorted(self.catalog.roles.items()) if role.can_login or name in probed]
+        return {name: self._reads_as(name) for name in names if self._is_held(name)}
+
+    def _reads_as(self, role: str) -> frozenset[str]:
+        becomes = [other for other in self.memberships.may_become(role) if self._is_held(other)]
+        return frozenset().union(*map(self.memberships.privileges_of, [role, *becomes]))
+
+    def _is_held(self, role: str) -> bool:
+        return not self.above(role) and bool(self.held(role).purposes)

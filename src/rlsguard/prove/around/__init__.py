@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from rlsguard.prove.around import code, copies, guard, relations, roles
+from rlsguard.prove.around import code, copies, guard, keys, relations, roles, server
 from rlsguard.prove.model import Assumption, WayAround
 from rlsguard.prove.scene import Scene
 
@@ -24,12 +24,23 @@ _SEARCHES: tuple[Callable[[Scene], Iterator[Found]], ...] = (
     code.leakproof,
     code.of_others,
     copies.unmapped,
+    copies.to_come,
+    copies.large_objects,
+    keys.truncated,
+    keys.actions,
+    keys.others,
     roles.of_the_map,
     roles.exempt_members,
     roles.become,
     roles.attributes,
     roles.privileges,
     roles.settings,
+    server.functions,
+    server.links,
+    server.parameters,
+    server.event_triggers,
+    server.subscriptions,
+    server.prepared,
 )
 
 

@@ -17,8 +17,8 @@ def definers(scene: Scene) -> Iterator[WayAround | Assumption]:
         reads_as = scene.held(routine.owner).purposes
         above = scene.above(routine.owner)
         callers = tuple(
-            p.name for p in scene.probers if p.name in routine.callers and (above or p.held.purposes - reads_as)
-            and p.held.purposes
+            name for name in routine.callers
+            if not scene.above(name) and (held := scene.held(name).purposes) and (above or held - reads_as)
         )  # fmt: skip
         owner = quote(routine.owner)
         if routine.tables and callers:

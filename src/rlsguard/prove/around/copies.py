@@ -33,3 +33,28 @@ def unmapped(scene: Scene) -> Iterator[Assumption]:
             " it is not in the map, so it is taken to hold nothing personal."
         )
         yield Assumption(f"table {QualifiedName(schema, table)}", text)
+
+
+def to_come(scene: Scene) -> Iterator[Assumption]:
+    """Name roles whose new tables can be read at once by somebody who is held: the map knows nothing of these."""
+    for owner, schema, readers in scene.session.file("around/default_rights"):
+        roles = scene.held_among(readers)
+        if roles:
+            where = f" in schema {quote(schema)}" if schema else ""
+            text = (
+                f"{', '.join(map(quote, roles))} may read every table that it makes{where}, from the first moment:"
+                " it is taken to make none with data about people before the map has them."
+            )
+            yield Assumption(f"default privileges of {quote(owner)}", text)
+
+
+def large_objects(scene: Scene) -> Iterator[Assumption]:
+    """Say how many large objects can be read by somebody who is held: they have rights, but no policies."""
+    for reader, many in scene.session.file("around/large_objects"):
+        roles = scene.held_among([reader])
+        if roles:
+            text = (
+                f"{', '.join(map(quote, roles))} may read {many} of them, by the rights of"
+                f" {reader if reader == 'PUBLIC' else quote(reader)}: they are taken to hold nothing personal."
+            )
+            yield Assumption("large objects", text)
