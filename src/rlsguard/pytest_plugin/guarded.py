@@ -25,7 +25,7 @@ from rlsguard.problems import RlsguardError, did_you_mean
 from rlsguard.sqlfiles import read
 from rlsguard.why import Why
 from rlsguard.why.reason import told
-from rlsguard.why.row import NoRowError
+from rlsguard.why.row import KeyValues, NoRowError
 from rlsguard.why.wording import details, line, title
 
 # A failure shows the line of the test, and none of this file.
@@ -81,7 +81,7 @@ class Guarded:
 
     def __repr__(self) -> str:
         # pytest shows this beside a failure: the DSN may hold a password.
-        return f"<database {self.connection.info.dbname} with the data map applied>"
+        return f"<guarded database {connection.without_secrets(self.dsn)}>"
 
     def opted_out(self, kind: str, key: object, *purposes: str) -> AbstractContextManager[tuple[Entry, ...]]:
         """Opt a person out until the block ends, committed; the block gets the ledger entries.
@@ -153,13 +153,13 @@ class Guarded:
             plain.execute("SET LOCAL ROLE NONE; SET LOCAL jit = off")
             return asking.why(plain, self.datamap, name, row, role)
 
-    def _row(self, key: tuple[object, ...], columns: Mapping[str, object]) -> tuple[str, ...] | dict[str, str]:
+    def _row(self, key: tuple[object, ...], columns: Mapping[str, object]) -> KeyValues | dict[str, str]:
         if len(key) == 1 and isinstance(key[0], Mapping):
             columns, key = {**key[0], **columns}, ()
         if bool(key) == bool(columns):
             raise RlsguardError("which row? name it by the values of its key, or by column=value")
         if key:
-            return tuple(self._text("the key", value) for value in key)
+            return KeyValues(self._text("the key", value) for value in key)
         return {column: self._text(f"column {quote(column)}", value) for column, value in columns.items()}
 
     def _text(self, what: str, value: object) -> str:

@@ -32,6 +32,10 @@ class Row:
     columns: Mapping[str, str | None]
 
 
+class KeyValues(tuple[str, ...]):
+    """Values of a key, also where one looks like `column=value`."""
+
+
 class NoRowError(RlsguardError):
     """There is no such row, or it is not committed yet."""
 
@@ -52,7 +56,7 @@ def table_of(catalog: Catalog, name: QualifiedName) -> Table:
 
 
 def find(session: Session, table: Table, words: Sequence[str] | Mapping[str, str]) -> Row:
-    """Return the one row of *table* that *words* name: values of its key, or `column=value` pairs; or columns' values.
+    """Return the one row of *table* that *words* name: values of its key, or `column=value` pairs; or values by column.
 
     Raises:
         NoRowError: there is none.
@@ -118,7 +122,7 @@ def _wanted(
                 near = did_you_mean(column, table.columns)
                 raise RlsguardError(f"table {table.name} has no column {quote(column)}{near}")
         return dict(words)
-    pairs = [_pair(table, word) for word in words]
+    pairs = [None if isinstance(words, KeyValues) else _pair(table, word) for word in words]
     given = [pair for pair in pairs if pair is not None]
     if len(given) == len(words):
         wanted: dict[str, str | None] = dict(given)
