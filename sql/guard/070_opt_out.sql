@@ -90,7 +90,7 @@ SET extra_float_digits = 1
 SET bytea_output = 'hex'
 AS $$
 DECLARE
-    line bigint;
+    key text;
     event rlsguard.opt_out_event;
 BEGIN
     PERFORM rlsguard.require_subject_kind(subject_kind);
@@ -123,26 +123,28 @@ BEGIN
         RAISE EXCEPTION 'requested_at lies before 1900' USING ERRCODE = 'invalid_parameter_value';
     END IF;
 
-    FOR line IN EXECUTE format('SELECT o.line FROM rlsguard.%I($1, $2) AS o', 'order_' || subject_kind) USING keys, purposes
+    -- Rows, not subscripts: the longer an array of texts, the longer it takes to find one of them.
+    FOR key, event.purpose, event.actor, event.reason, event.context, event.requested_at IN EXECUTE format(
+        'SELECT t.key, t.purpose, t.actor, t.reason, t.context, t.requested_at
+         FROM rlsguard.%I($1, $2) WITH ORDINALITY AS o (line, place)
+         JOIN ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6)) WITH ORDINALITY
+              AS t (key, purpose, actor, reason, context, requested_at, line) USING (line)
+         ORDER BY o.place', 'order_' || subject_kind)
+        USING keys, purposes, actors, reasons, contexts, requested
     LOOP
-        event := NULL;
         EXECUTE format('SELECT c.subject_key, c.version FROM rlsguard.%I($1, $2, $3) AS c', 'change_' || subject_kind)
             INTO event.subject_key, event.version
-            USING keys[line], purposes[line], action = 'opt_out';
+            USING key, event.purpose, action = 'opt_out';
         event.id := nextval('rlsguard.opt_out_event_id_seq');
         event.subject_kind := record_events.subject_kind;
-        event.purpose := purposes[line];
         event.action := action;
         event.recorded_at := clock_timestamp();
-        event.requested_at := coalesce(requested[line], event.recorded_at);
-        event.actor := actors[line];
+        event.requested_at := coalesce(event.requested_at, event.recorded_at);
         event.recorded_by := session_user::text;
         event.recorded_as := CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role') END;
         event.client_address := inet_client_addr();
         event.application_name := current_setting('application_name');
         event.transaction_id := pg_current_xact_id();
-        event.reason := reasons[line];
-        event.context := contexts[line];
         event.previous_hash := (
             SELECT e.leaf_hash
             FROM rlsguard.opt_out_event AS e
@@ -252,11 +254,15 @@ SET row_security = on
 AS $$
 DECLARE
     key text;
+    purpose text;
 BEGIN
     PERFORM rlsguard.require_subject_kind(subject_kind);
-    FOR line, key IN SELECT t.line, t.key FROM unnest(keys) WITH ORDINALITY AS t (key, line) LOOP
+    FOR line, key, purpose IN
+        SELECT t.line, t.key, t.purpose
+        FROM ROWS FROM (unnest(keys), unnest(purposes)) WITH ORDINALITY AS t (key, purpose, line)
+    LOOP
         BEGIN
-            PERFORM rlsguard.require_purposes(purposes[line:line]);
+            PERFORM rlsguard.require_purposes(ARRAY[purpose]);
             EXECUTE format('SELECT rlsguard.%I($1)', 'key_' || subject_kind) USING key;
         EXCEPTION WHEN data_exception THEN
             problem := SQLERRM;
