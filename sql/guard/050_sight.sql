@@ -8,8 +8,9 @@ SET LOCAL ROLE rlsguard_owner;
 CREATE TABLE IF NOT EXISTS rlsguard.guard_only (
     one boolean PRIMARY KEY CHECK (one)
 );
-INSERT INTO rlsguard.guard_only VALUES (true) ON CONFLICT DO NOTHING;
+-- First, for were it forced, not even its owner could write it.
 ALTER TABLE rlsguard.guard_only ENABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY;
+INSERT INTO rlsguard.guard_only VALUES (true) ON CONFLICT DO NOTHING;
 COMMENT ON TABLE rlsguard.guard_only IS 'Visible to the guard alone: row security on, not forced, no policy. Never add one.';
 REVOKE ALL ON rlsguard.guard_only FROM PUBLIC;
 GRANT SELECT ON rlsguard.guard_only TO PUBLIC;

@@ -13,10 +13,12 @@ Found = WayAround | Assumption
 _SEARCHES: tuple[Callable[[Scene], Iterator[Found]], ...] = (
     guard.changed,
     guard.strangers,
+    guard.owners,
     guard.state,
     relations.views,
     relations.materialised_views,
     relations.partitions,
+    relations.first_policies,
     relations.foreign_tables,
     relations.publications,
     relations.rules,

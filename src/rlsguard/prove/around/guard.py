@@ -48,6 +48,14 @@ def strangers(scene: Scene) -> Iterator[WayAround]:
         yield WayAround("guard", f"{kind} {quote(name)}", (), (), why, f"DROP {kind.upper()} {quote(name)} ON {on};")
 
 
+def owners(scene: Scene) -> Iterator[WayAround]:
+    """Name what is the guard's by its place and somebody else's by its owner."""
+    for kind, name, spelled, owner in scene.session.file("around/owners"):
+        why = f"it belongs to {quote(owner)}, who can make it say anything."
+        mend = f"ALTER {spelled} OWNER TO rlsguard_owner;"
+        yield WayAround("guard-owner", f"{kind} {name}", (), (owner,), why, mend)
+
+
 def state(scene: Scene) -> Iterator[WayAround]:
     """Compare the state that policies ask with the ledger, for whoever opted out lately."""
     for unit in scene.wanted.units:

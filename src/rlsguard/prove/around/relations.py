@@ -80,6 +80,26 @@ def partitions(scene: Scene) -> Iterator[WayAround]:
                 yield WayAround("partition", f"table {name}", (protection.name,), (), why, mend)
 
 
+def first_policies(scene: Scene) -> Iterator[WayAround]:
+    """Name restrictive policies that sort before the guard's: they are asked first, of hidden rows too.
+
+    Restrictive policies are applied in the order of their names, permissive ones after them
+    (https://www.postgresql.org/docs/current/sql-createpolicy.html).
+    """
+    for protection in scene.protected.values():
+        for policy in scene.catalog.tables[protection.name].policies:
+            if not policy.permissive and policy.name.encode() < protection.policy.encode():
+                name, other = quote(policy.name), quote(policy.name.lstrip(_FIRST) or "other")
+                why = "it is restrictive and sorts before the guard's: its functions are shown hidden rows."
+                mend = f"ALTER POLICY {name} ON {protection.name} RENAME TO {other};"
+                about = f"policy {name} on {protection.name}"
+                yield WayAround("policy-order", about, (protection.name,), (), why, mend)
+
+
+# All that sorts before the names of the guard's policies, which begin with an exclamation mark.
+_FIRST = "".join(map(chr, range(ord("!") + 1)))
+
+
 def foreign_tables(scene: Scene) -> Iterator[WayAround | Assumption]:
     """Name foreign tables that look like loops back to a protected table."""
     for schema, table, server, wrapper, oids, readers in scene.session.file(
