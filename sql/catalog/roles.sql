@@ -1,3 +1,3 @@
-SELECT rolname, rolsuper, rolbypassrls, rolcreaterole, rolcanlogin
+SELECT rolname, rolsuper, rolbypassrls, rolcreaterole, rolcanlogin, rolreplication
 FROM pg_roles
 ORDER BY rolname

@@ -47,7 +47,7 @@ def test_an_empty_database(db: Database) -> None:
     assert (catalog.database, catalog.user) == (db.name, "postgres")
     assert catalog.tables == {}
     assert catalog.subscribed == frozenset()
-    assert catalog.roles["postgres"] == DatabaseRole("postgres", True, True, True, True)
+    assert catalog.roles["postgres"] == DatabaseRole("postgres", True, True, True, True, True)
 
 
 def test_every_kind_of_relation(loaded: Loaded) -> None:
@@ -205,9 +205,9 @@ def test_roles(db: Database) -> None:
         "CREATE ROLE plain; CREATE ROLE maker CREATEROLE LOGIN; CREATE ROLE passer BYPASSRLS; CREATE ROLE su SUPERUSER"
     )
     roles = load(db.conn).roles
-    assert roles["plain"] == DatabaseRole("plain", False, False, False, False)
-    assert roles["maker"] == DatabaseRole("maker", False, False, True, True)
-    assert roles["passer"] == DatabaseRole("passer", False, True, False, False)
+    assert roles["plain"] == DatabaseRole("plain", False, False, False, False, False)
+    assert roles["maker"] == DatabaseRole("maker", False, False, True, True, False)
+    assert roles["passer"] == DatabaseRole("passer", False, True, False, False, False)
     assert roles["su"].superuser
 
 

@@ -106,6 +106,7 @@ class DatabaseRole:
     bypass_rls: bool
     create_role: bool
     can_login: bool
+    replication: bool
 
 
 @dataclass(frozen=True, slots=True)

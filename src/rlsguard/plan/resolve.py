@@ -147,6 +147,11 @@ class Resolver:
                     role.location,
                     f"role {quote(role.name)} {what}: row security never holds it, nor would opt-outs of {held[0]}",
                 )
+            elif known is not None and held and known.replication:
+                self.problem(
+                    role.location,
+                    f"role {quote(role.name)} has REPLICATION: it can copy all there is, past opt-outs of {held[0]}",
+                )
         for exemption in self.datamap.exempt.values():
             self.role(exemption.role, exemption.location)
 

@@ -70,7 +70,7 @@ def _as_applied(catalog: Catalog, datamap: DataMap, installed: Installed) -> Cat
     That is roles of the map that no policy holds, and policies that others added to tables that had no row security.
     """
     roles = {
-        name: replace(role, superuser=False, bypass_rls=False) if name in datamap.roles else role
+        name: replace(role, superuser=False, bypass_rls=False, replication=False) if name in datamap.roles else role
         for name, role in catalog.roles.items()
     }
     tables = {name: _without_additions(table, datamap, installed) for name, table in catalog.tables.items()}

@@ -109,7 +109,7 @@ def _without_obstacles(catalog: Catalog, datamap: DataMap) -> Catalog:
     That is roles of the map that no policy holds, and policies of others.
     """
     roles = {
-        name: replace(role, superuser=False, bypass_rls=False) if name in datamap.roles else role
+        name: replace(role, superuser=False, bypass_rls=False, replication=False) if name in datamap.roles else role
         for name, role in catalog.roles.items()
     }
     tables = {name: replace(table, policies=()) for name, table in catalog.tables.items()}

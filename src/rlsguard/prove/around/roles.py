@@ -22,11 +22,17 @@ _PREDEFINED = {
 def of_the_map(scene: Scene) -> Iterator[WayAround]:
     """Name roles of the map that opt-outs are to hold, and that no policy holds."""
     for name in scene.datamap.roles:
-        if name in scene.catalog.roles and scene.above(name) and scene.held(name).purposes:
-            role = scene.catalog.roles[name]
+        role = scene.catalog.roles.get(name)
+        if role is None or not scene.held(name).purposes:
+            continue
+        about = f"role {quote(name)}"
+        if scene.above(name):
             what = "a superuser" if role.superuser else "a role with BYPASSRLS"
             mend = f"ALTER ROLE {quote(name)} {'NOSUPERUSER' if role.superuser else 'NOBYPASSRLS'};"
-            yield WayAround("role", f"role {quote(name)}", (), (name,), f"it is {what}: no policy holds it.", mend)
+            yield WayAround("role", about, (), (name,), f"it is {what}: no policy holds it.", mend)
+        elif role.replication:
+            why = "it has REPLICATION: it can copy the whole server, and policies have no say in that."
+            yield WayAround("role", about, (), (name,), why, f"ALTER ROLE {quote(name)} NOREPLICATION;")
 
 
 def exempt_members(scene: Scene) -> Iterator[WayAround]:
@@ -52,6 +58,9 @@ def become(scene: Scene) -> Iterator[WayAround | Assumption]:
         about, revoke = f"role {quote(login)}", f"REVOKE {quote(role)} FROM {quote(login)};"
         if scene.above(role) or role in ("rlsguard_owner", "rlsguard_nobody"):
             why = f"it is a member of {quote(role)}, whom no policy holds, and can become it."
+            yield WayAround("member", about, (), (login,), why, revoke)
+        elif scene.catalog.roles[role].replication and not scene.catalog.roles[login].replication:
+            why = f"it is a member of {quote(role)}, who has REPLICATION, and can copy the whole server as it."
             yield WayAround("member", about, (), (login,), why, revoke)
         elif role in _PREDEFINED:
             yield WayAround("predefined-role", about, (), (login,), f"{quote(role)} {_PREDEFINED[role]}.", revoke)
