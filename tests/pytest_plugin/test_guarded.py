@@ -225,7 +225,7 @@ def test_acting_on_a_connection_of_its_own(bank: Database, guarded: Guarded) -> 
 def test_a_failure_shows_the_database_without_its_password(bank: Database, guarded: Guarded) -> None:
     dsn = f"{bank.dsn()} password=secret"
     with psycopg.connect(dsn) as conn:
-        assert "password=secret" in dsn_of(conn)
+        assert "password=secret" in dsn_of("conn", conn)
     guarded.connection.close()
     told = repr(replace(guarded, dsn=dsn))
     assert f"dbname={bank.name}" in told

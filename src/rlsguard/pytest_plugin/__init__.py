@@ -62,9 +62,9 @@ def rlsguard_dsn(request: pytest.FixtureRequest) -> str:
     from rlsguard.pytest_plugin.guarded import dsn_of
 
     try:
-        return dsn_of(conn)
+        return dsn_of("the fixture postgresql", conn)
     except RlsguardError as error:
-        _refused(f"the fixture postgresql is not pytest-postgresql's: {error}; override the fixture rlsguard_dsn")
+        _refused(f"{error}; override the fixture rlsguard_dsn")
 
 
 @pytest.fixture
@@ -83,4 +83,4 @@ def rlsguard(request: pytest.FixtureRequest, rlsguard_dsn: str, rlsguard_map: Pa
 
 def _refused(message: str) -> NoReturn:
     """End the test with *message* alone: a traceback through rlsguard would explain nothing."""
-    pytest.fail(message, pytrace=False)
+    raise pytest.fail.Exception(message, pytrace=False) from None

@@ -55,13 +55,13 @@ def guard(dsn: str, map_path: Path, test: str) -> Guarded:
     return Guarded(dsn, loaded, conn, test)
 
 
-def dsn_of(conn: object) -> str:
-    """Return how to open one more connection like *conn*.
+def dsn_of(what: str, conn: object) -> str:
+    """Return how to open one more connection like *conn*, which errors call *what*.
 
     Raises:
         RlsguardError: it is no connection of psycopg 3.
     """
-    info = _psycopg(conn).info
+    info = _psycopg(what, conn).info
     return make_conninfo(info.dsn, password=info.password or None)
 
 
@@ -302,7 +302,7 @@ def _plain(conn: psycopg.Connection[Any]) -> Iterator[psycopg.Connection[Any]]:
 
 
 def _usable(conn: object) -> psycopg.Connection[Any]:
-    checked = _psycopg(conn)
+    checked = _psycopg("conn", conn)
     if checked.closed:
         raise RlsguardError("conn is closed")
     if checked.info.transaction_status == TransactionStatus.INERROR:
@@ -310,8 +310,8 @@ def _usable(conn: object) -> psycopg.Connection[Any]:
     return checked
 
 
-def _psycopg(conn: object) -> psycopg.Connection[Any]:
+def _psycopg(what: str, conn: object) -> psycopg.Connection[Any]:
     if not isinstance(conn, psycopg.Connection):
         kind = type(conn)
-        raise RlsguardError(f"conn is a {kind.__module__}.{kind.__qualname__}, not a connection of psycopg 3")
+        raise RlsguardError(f"{what} is a {kind.__module__}.{kind.__qualname__}, not a connection of psycopg 3")
     return conn
