@@ -13,7 +13,7 @@ SELECT p.oid::regprocedure::text, p.prokind, pg_get_userbyid(p.proowner), p.prov
        -- where it is not everybody's, any login that may call it
        ARRAY(SELECT r.rolname FROM pg_catalog.pg_roles AS r
              WHERE (r.rolname = ANY (%s)
-                    OR r.rolcanlogin AND NOT EXISTS (
+                    OR r.rolcanlogin AND NOT r.rolsuper AND NOT EXISTS (
                         SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS g WHERE g.grantee = 0))
                AND has_function_privilege(r.oid, p.oid, 'EXECUTE')
                AND has_schema_privilege(r.oid, p.pronamespace, 'USAGE'))

@@ -377,19 +377,3 @@ def test_a_guard_that_lost_its_sight(db):
     way = named(db, "guard", "role rlsguard_owner")
     mended(db, way)
     assert run(db, "campaign_app", CLIENTS) == LEFT
-
-
-def test_named_roles_are_those_who_read(db):
-    # T32. Of a function that one login may call, that login is named, among however many.
-    guarded(
-        db, before="".join(f"CREATE ROLE guest_{n} LOGIN; GRANT USAGE ON SCHEMA bank TO guest_{n};" for n in range(5))
-    )
-    db.execute(
-        "CREATE FUNCTION bank.every() RETURNS SETOF bank.client LANGUAGE sql STABLE SECURITY DEFINER"
-        " AS 'SELECT * FROM bank.client'; REVOKE ALL ON FUNCTION bank.every() FROM PUBLIC;"
-        "GRANT EXECUTE ON FUNCTION bank.every() TO guest_4"
-    )
-    assert run(db, "guest_4", "SELECT client_id FROM bank.every()") == ALL
-    way = named(db, "definer", "function bank.every()")
-    assert named_roles(way) == {"guest_4"}
-    mended(db, way)

@@ -1,8 +1,10 @@
 -- Prepared transactions that have changed some tables, or the guard's. Given: tables.
 SELECT p.gid, p.owner, array_agg(DISTINCT c.oid)
 FROM pg_catalog.pg_prepared_xacts AS p
--- https://www.postgresql.org/docs/current/view-pg-locks.html
-JOIN pg_catalog.pg_locks AS l ON l.virtualtransaction = '-1/' || p.transaction AND l.locktype = 'relation'
+-- its locks belong to no process, and to one virtual transaction
+-- (https://www.postgresql.org/docs/current/view-pg-locks.html)
+JOIN pg_catalog.pg_locks AS x ON x.locktype = 'transactionid' AND x.transactionid = p.transaction AND x.pid IS NULL
+JOIN pg_catalog.pg_locks AS l ON l.virtualtransaction = x.virtualtransaction AND l.pid IS NULL AND l.locktype = 'relation'
 JOIN pg_catalog.pg_class AS c ON c.oid = l.relation AND c.relkind IN ('r', 'p', 'v')
 WHERE p.database = current_database() AND l.mode <> 'AccessShareLock'
   AND (c.relnamespace IN (SELECT n.oid FROM pg_catalog.pg_namespace AS n WHERE n.nspname IN ('rlsguard', 'rlsguard_views'))
