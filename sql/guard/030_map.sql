@@ -34,6 +34,12 @@ CREATE TABLE IF NOT EXISTS rlsguard.exemption (
 );
 COMMENT ON TABLE rlsguard.exemption IS 'Roles that no opt-out hides rows from, through the day "until" (UTC)';
 
+-- A crash empties an unlogged table, and with it what policies ask.
+ALTER TABLE rlsguard.subject SET LOGGED;
+ALTER TABLE rlsguard.purpose SET LOGGED;
+ALTER TABLE rlsguard.role_purpose SET LOGGED;
+ALTER TABLE rlsguard.exemption SET LOGGED;
+
 -- Row security that somebody switches on here must not empty the tables for the guard itself, whoever owns them after a
 -- restore. Who may read them is a matter of rights: nobody but auditors.
 ALTER TABLE rlsguard.subject ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;

@@ -33,6 +33,9 @@ COMMENT ON COLUMN rlsguard.opt_out_event.recorded_as IS 'The role the login had 
 COMMENT ON COLUMN rlsguard.opt_out_event.payload IS 'The exact bytes that leaf_hash covers: the entry as JSON, in UTC';
 COMMENT ON COLUMN rlsguard.opt_out_event.leaf_hash IS 'sha256(0x00 || payload), a leaf of RFC 6962, section 2.1';
 
+-- A crash empties an unlogged table.
+ALTER TABLE rlsguard.opt_out_event SET LOGGED;
+
 CREATE OR REPLACE FUNCTION rlsguard.refuse_change() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp

@@ -183,6 +183,17 @@ def test_rights_given_away_are_found_and_taken_back_by_apply(bank, statement):
     assert (visible(bank, "campaign_app"), visible(bank, "teller_app")) == (WITHOUT_1, ALL)
 
 
+@pytest.mark.parametrize("table", ["opt_out_client", "opt_out_event", "role_purpose"])
+def test_a_list_that_a_crash_would_empty_is_found_and_kept_again(bank, table):
+    # T64. Whoever may, made it UNLOGGED; the next apply makes it last, where it took that for its own doing.
+    bank.execute(f"ALTER TABLE rlsguard.{table} SET UNLOGGED")
+    assert set(ways(bank, "guard")) == {f"relation rlsguard.{table}"}
+    apply(bank, BANK_MAP)
+    persistence = f"SELECT relpersistence::text FROM pg_class WHERE oid = 'rlsguard.{table}'::regclass"
+    assert run(bank, "postgres", persistence) == ["p"]
+    assert ways(bank, "guard") == {}
+
+
 def test_control_a_textbook_list_that_its_readers_may_write(plain):
     # T64, control: GRANT ALL on a view of the list lets whoever is held to it delete from it.
     plain.execute("CREATE TABLE bank.refusal (client_id int); INSERT INTO bank.refusal VALUES (1)")
