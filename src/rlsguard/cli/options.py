@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,9 +33,24 @@ format_option = click.option(
     help="How to print the answer.",
 )
 
+
+class Seconds(click.FloatRange):
+    """A number of seconds that PostgreSQL's timeouts can hold, which are in milliseconds of 31 bits."""
+
+    def __init__(self, least: float) -> None:
+        super().__init__(min=least, max=2_147_483)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse what is no number at all: nan is in every range."""
+        seconds = super().convert(value, param, ctx)
+        if math.isnan(seconds):
+            self.fail(f"{value!r} is not a number of seconds.", param, ctx)
+        return seconds
+
+
 lock_timeout_option = click.option(
     "--lock-timeout",
-    type=click.FloatRange(min=0.001),
+    type=Seconds(0.001),
     default=5.0,
     show_default=True,
     metavar="SECONDS",

@@ -14,9 +14,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from rlsguard import datamap
 from rlsguard import prove as proving
-from rlsguard.cli.options import connected, dsn_option, map_argument, where
+from rlsguard.cli.options import Seconds, connected, dsn_option, map_argument, where
 from rlsguard.cli.output import print_json, print_rich, safe, say
-from rlsguard.prove import report
+from rlsguard.names import quote
+from rlsguard.problems import RlsguardError
+from rlsguard.prove import Proof, report
 from rlsguard.prove.live import Progress as Told
 
 
@@ -40,7 +42,7 @@ from rlsguard.prove.live import Progress as Told
 )
 @click.option(
     "--statement-timeout",
-    type=click.FloatRange(min=0.1),
+    type=Seconds(0.1),
     default=10.0,
     show_default=True,
     metavar="SECONDS",
@@ -76,7 +78,7 @@ def prove(
     statements, psql, pg_dump, replication, notifications.
 
     Needs a superuser, or a role with BYPASSRLS that may set the roles of the map. Exit code 1 if anything leaks or is
-    hidden without an opt-out.
+    hidden without an opt-out; 2 if a table that a role reads could not be tried.
     """
     if clone_bindir is not None and not clone:
         raise click.UsageError("--clone-bindir goes with --clone")
@@ -101,8 +103,19 @@ def prove(
             say()
             for line in report.text(proof, safe=safe):
                 print_rich(line)
-    if not proof.right:
+    if proof.wrong:
         raise click.exceptions.Exit(1)
+    if not proof.right:
+        raise RlsguardError(_open(proof))
+
+
+def _open(proof: Proof) -> str:
+    """Say what a proof without a fault does not prove."""
+    if not proof.open_questions:
+        return "nothing is proven: no role sees a row of anybody who could opt out"
+    cell, *more = proof.open_questions
+    others = f", and {len(more)} more" if more else ""
+    return f"it is not proven that opt-outs hold of {cell.table} as {quote(cell.role)}{others}: {cell.detail}"
 
 
 @contextmanager

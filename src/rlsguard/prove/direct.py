@@ -13,7 +13,7 @@ from rlsguard.people import RowId
 from rlsguard.prove.attempt import T, attempted, because
 from rlsguard.prove.expect import OptOuts
 from rlsguard.prove.lens import Lens, table_lens
-from rlsguard.prove.model import Observation, Verdict
+from rlsguard.prove.model import PLAIN, Observation, Verdict
 from rlsguard.prove.reads import BY_PLACE, PREPARED_BEFORE, READS, Cursor, deallocate, execute, prepare, select
 from rlsguard.prove.roles import Prober, Rights
 from rlsguard.prove.scenario import Case, Scenario, also, expected, opted_out
@@ -50,30 +50,40 @@ class Direct:
         """Yield what the role sees before, during and after opt-outs, by every path."""
         rights = self.prober.right(self.target.table.oid)
         if not rights.reads:
-            yield self._seen("SELECT", "closed", 0, "it may not read the table")
+            yield self._seen(PLAIN, "closed", 0, "it may not read the table")
             return
         lens = table_lens(self.target, rights)
         if lens is None:
-            yield self._not_tried("SELECT", "it may read some columns, but none that tell rows apart")
+            # A path of its own: of what the role reads there is nothing that anything could be told by.
+            yield self._not_tried("single columns", "it may read some columns, but none that tell rows apart")
             return
         if not self.target.rows:
-            yield self._not_tried("SELECT", "the table has no rows")
+            yield self._seen(PLAIN, "empty", 0, "the table has no rows")
             return
         before = self._try(lambda cursor: select(cursor, lens, self.target.rows))
         if isinstance(before, str):
-            yield self._not_tried("SELECT", before)
+            yield self._not_tried(PLAIN, before)
             return
-        should = expected(self.target, self.prober.held.purposes, self.opt_outs)
-        yield self._compare("SELECT", before, self._own(should, before), self.target.rows, self.opt_outs)
+        should = self._own(expected(self.target, self.prober.held.purposes, self.opt_outs), before)
+        yield from self._faults(before, should)
+        if not should:
+            yield self._seen(PLAIN, "empty", 0, "it sees none of the rows that were looked at")
+            return
         if not self.case.scenarios:
-            yield self._not_tried("SELECT", "no row leads to anyone who has not opted out")
+            yield self._seen(PLAIN, "empty", 0, "no row leads to anyone who has not opted out")
         for scenario in self.case.scenarios:
             yield from self._scenario(lens, rights, before, scenario)
         after = self._try(lambda cursor: select(cursor, lens, self.target.rows))
         if isinstance(after, str):
-            yield self._not_tried("SELECT", after)
+            yield self._not_tried(PLAIN, after)
         else:
-            yield self._compare("SELECT", after, before, self.target.rows, self.opt_outs)
+            yield from self._faults(after, before)
+
+    def _faults(self, seen: frozenset[RowId], should: frozenset[RowId]) -> Iterator[Observation]:
+        """Yield what is wrong while nobody is opted out for the proof: that all is well then proves nothing."""
+        found = self._compare(PLAIN, seen, should, self.target.rows, self.opt_outs)
+        if found.verdict != "passed":
+            yield found
 
     def _own(self, should: frozenset[RowId], before: frozenset[RowId]) -> frozenset[RowId]:
         """Return what of *should* to expect: policies of the table's own may hide more, for reasons of their own."""
@@ -98,9 +108,9 @@ class Direct:
         should = self._own(expected(self.target, self.prober.held.purposes, opt_outs), before)
         with opted_out(self.session, scenario.people, purposes) as in_the_way:
             if in_the_way is not None:
-                yield self._not_tried("SELECT", in_the_way)
+                yield self._not_tried(PLAIN, in_the_way)
                 return
-            yield self._read("SELECT", lambda cursor: select(cursor, lens, self.target.rows), should, opt_outs)
+            yield self._read(PLAIN, lambda cursor: select(cursor, lens, self.target.rows), should, opt_outs)
 
     def _all_paths(
         self, lens: Lens, rights: Rights, before: frozenset[RowId], scenario: Scenario, purposes: list[str]
@@ -112,7 +122,7 @@ class Direct:
         try:
             with opted_out(self.session, scenario.people, purposes) as in_the_way:
                 if in_the_way is not None:
-                    yield self._not_tried("SELECT", in_the_way)
+                    yield from (self._not_tried(path, in_the_way) for path in (*READS, PREPARED_BEFORE, *WRITES))
                     return
                 for path, read in READS.items():
                     reason = self._cannot(path, lens)
@@ -168,8 +178,9 @@ class Direct:
         tries = [(row, False) for row in gone[:1]] + [(row, True) for row in there[:1]]
         if not tries:
             return
-        if self.target.noisy and not self.session.may_silence:
-            reason = "the table has triggers or rules of its own, which only a superuser can silence"
+        if self.target.loud or (self.target.noisy and not self.session.may_silence):
+            who = "nobody" if self.target.loud else "only a superuser"
+            reason = f"the table has triggers or rules of its own, which {who} can silence"
             yield from (self._not_tried(path, reason) for path in WRITES)
             return
         texts = {
@@ -245,7 +256,8 @@ class Direct:
         if leaked:
             detail = f"shows {self.target.named(leaked)}, {self._because(leaked, opt_outs)}"
             return self._seen(path, "leaked", len(rows), detail)
-        if missing:
+        # Policies of the table's own for UPDATE hold FOR UPDATE too, and may hide more, for reasons of their own.
+        if missing and not (path == "FOR UPDATE" and self.target.own_policies):
             return self._seen(path, "over-blocked", len(rows), f"hides {self.target.named(missing)} without an opt-out")
         return self._seen(path, "passed", len(rows), "")
 

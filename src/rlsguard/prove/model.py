@@ -10,9 +10,13 @@ from typing import Literal
 
 from rlsguard.names import QualifiedName
 
-# Of several observations of one cell the last of these counts: what was tried in one way was tried.
-Verdict = Literal["closed", "not tried", "passed", "over-blocked", "leaked"]
-VERDICTS: tuple[Verdict, ...] = ("closed", "not tried", "passed", "over-blocked", "leaked")
+# Of several observations of one cell the last of these counts: a look that could not be taken leaves the cell untried.
+Verdict = Literal["closed", "empty", "passed", "not tried", "over-blocked", "leaked"]
+VERDICTS: tuple[Verdict, ...] = ("closed", "empty", "passed", "not tried", "over-blocked", "leaked")
+
+
+# The path that every role is tried on that may read a table, with some people opted out for it.
+PLAIN = "SELECT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +29,8 @@ class Observation:
         path: the access path, such as "SELECT" or "view bank.v".
         verdict: "leaked": a row was shown, or could be written, that should be hidden; "over-blocked": a row was
             hidden, or could not be written, that the role should see or write; "closed": the role has no right to go
-            that way; "not tried": there is no telling.
+            that way; "empty": there is no row, or nobody left to opt out, to try it with; "not tried": there is no
+            telling.
         rows: how many rows were compared with what they should be.
         detail: which rows, or why it was not tried.
     """
@@ -108,9 +113,21 @@ class Proof:
         return self.count("leaked") + len(self.ways_around)
 
     @property
+    def wrong(self) -> bool:
+        """Whether anything leaked, or was blocked that should not be."""
+        return self.leaked > 0 or self.count("over-blocked") > 0
+
+    @property
+    def open_questions(self) -> tuple[Observation, ...]:
+        """The tables that a role reads, and of which it could not be told whether opt-outs hold there."""
+        plain = [cell for cell in self.cells.values() if cell.path == PLAIN]
+        return tuple(cell for cell in plain if cell.verdict == "not tried")
+
+    @property
     def right(self) -> bool:
-        """Whether nothing leaked and nothing was blocked that should not be, and anything was tried at all."""
-        return self.leaked == 0 and self.count("over-blocked") == 0 and self.count("passed") > 0
+        """Whether nothing is wrong, nothing is left open, and anything was tried at all."""
+        tried = any(cell.verdict == "passed" for cell in self.cells.values() if cell.path == PLAIN)
+        return tried and not self.wrong and not self.open_questions
 
 
 def _worse(one: Observation, other: Observation) -> Observation:

@@ -35,6 +35,7 @@ class Target:
         writable: columns that can be written, in the table's order.
         whole: whether the sample is all there is.
         noisy: whether it has triggers or rules of its users.
+        loud: whether any of these fire under session_replication_role = replica, too.
     """
 
     table: Table
@@ -48,6 +49,7 @@ class Target:
     writable: tuple[str, ...]
     whole: bool
     noisy: bool
+    loud: bool
 
     @property
     def rows(self) -> frozenset[RowId]:
@@ -70,7 +72,7 @@ def sample(session: Session, catalog: Catalog, protections: Sequence[Protection]
     oids = [p.oid for p in protections]
     sizes = {oid: (pages, foreign) for oid, pages, foreign in session.file("sizes", [oids])}
     unwritable = {(oid, name) for oid, name, generated, _ in session.file("generated", [oids]) if generated}
-    noisy = {oid for (oid,) in session.file("triggers", [oids])}
+    loud = dict(session.file("triggers", [oids]))
     gone: dict[str, list[str]] = {}
     for protection in protections:
         table = catalog.tables[protection.name]
@@ -79,7 +81,7 @@ def sample(session: Session, catalog: Catalog, protections: Sequence[Protection]
             if kind not in gone:
                 gone[kind] = [key for key, _ in session.file("opted_out", [kind])][:_MOST_OF_THE_GONE]
         yield _sample(
-            session, protection, table, *sizes[protection.oid], unwritable, protection.oid in noisy, gone, max_rows
+            session, protection, table, *sizes[protection.oid], unwritable, loud.get(protection.oid), gone, max_rows
         )
 
 
@@ -90,7 +92,7 @@ def _sample(
     pages: int,
     foreign: bool,
     unwritable: Collection[tuple[int, str]],
-    noisy: bool,
+    loud: bool | None,
     gone: Mapping[str, list[str]],
     max_rows: int,
 ) -> Target:
@@ -113,7 +115,7 @@ def _sample(
     return Target(
         table=table,
         lookups=protection.lookups,
-        own_policies=bool(protection.theirs) and protection.present,
+        own_policies=protection.present,
         sampled=clause,
         in_sample=in_sample,
         people=reach(session.conn, protection.name, routes, rows),
@@ -121,7 +123,8 @@ def _sample(
         keys=picked,
         writable=tuple(name for name in table.columns if (table.oid, name) not in unwritable),
         whole=percent == 100.0 and len(in_sample) < max_rows,
-        noisy=noisy,
+        noisy=loud is not None,
+        loud=loud is True,
     )
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from rlsguard.prove.model import Proof
 from rlsguard.prove.report import summary
+
+# What HTML may not hold (https://html.spec.whatwg.org/multipage/parsing.html#control-character-in-input-stream), and
+# what turns the direction of reading.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def html(proof: Proof) -> str:
@@ -18,6 +23,7 @@ def html(proof: Proof) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=lambda value: _CONTROL.sub("\N{REPLACEMENT CHARACTER}", value) if isinstance(value, str) else value,
     )
     return environment.get_template("page.html.j2").render(
         proof=proof,

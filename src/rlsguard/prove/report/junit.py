@@ -46,7 +46,7 @@ def _suite(root: ElementTree.Element, name: str, cells: list[Observation]) -> El
         name=_clean(name),
         tests=str(len(cells)),
         failures=str(counts["leaked"] + counts["over-blocked"]),
-        skipped=str(counts["not tried"] + counts["closed"]),
+        skipped=str(counts["not tried"] + counts["empty"] + counts["closed"]),
     )
 
 
@@ -57,7 +57,7 @@ def _case(suite: ElementTree.Element, cell: Observation) -> None:
         case "leaked" | "over-blocked":
             failure = ElementTree.SubElement(case, "failure", type=cell.verdict, message=_clean(cell.detail))
             failure.text = _clean(cell.detail)
-        case "not tried" | "closed":
+        case "not tried" | "empty" | "closed":
             ElementTree.SubElement(case, "skipped", message=_clean(f"{cell.verdict}: {cell.detail}"))
 
 

@@ -20,7 +20,7 @@ _MOST = 20
 def text(proof: Proof, *, safe: Callable[[str], str]) -> Iterable[Line]:
     """Yield the report line by line; *safe* makes visible what a terminal could obey."""
     yield _matrix(proof, safe)
-    yield _by_path(proof)
+    yield _by_path(proof, safe)
     for failure in failures(proof)[:_MOST]:
         word = "LEAK" if failure.verdict == "leaked" else "OVER-BLOCKED"
         who = ", ".join(map(quote, failure.roles))
@@ -69,16 +69,16 @@ def _cell(counts: Counts) -> Text:
     return Text("not tried" if counts["not tried"] else "-", style="yellow" if counts["not tried"] else "dim")
 
 
-def _by_path(proof: Proof) -> Table:
+def _by_path(proof: Proof, safe: Callable[[str], str]) -> Table:
     grid = Table(
-        "\npath", "\npassed", "\nno right", "\nnot tried", "\nover-blocked", "\nleaked",
+        "\npath", "\npassed", "\nno right", "\nno rows", "\nnot tried", "\nover-blocked", "\nleaked",
         box=None, padding=(0, 2, 0, 0), header_style="bold",
     )  # fmt: skip
     for path in paths(proof):
         counts = count(cell for (_, _, p), cell in proof.cells.items() if p == path)
         grid.add_row(
-            path,
-            *(str(counts[verdict] or "") for verdict in ("passed", "closed", "not tried")),
+            safe(path),
+            *(str(counts[verdict] or "") for verdict in ("passed", "closed", "empty", "not tried")),
             *(Text(str(counts[verdict] or ""), style="bold red") for verdict in ("over-blocked", "leaked")),
         )
     return grid
@@ -88,8 +88,8 @@ def _verdict(proof: Proof) -> Text:
     counts = count(proof.cells.values())
     words = (
         f"{len(proof.cells):,} combinations of table, role and path: {counts['passed']:,} passed,"
-        f" {counts['closed']:,} closed to the role, {counts['not tried']:,} not tried,"
-        f" {counts['over-blocked']:,} over-blocked, {counts['leaked']:,} leaked;"
+        f" {counts['closed']:,} closed to the role, {counts['empty']:,} without rows,"
+        f" {counts['not tried']:,} not tried, {counts['over-blocked']:,} over-blocked, {counts['leaked']:,} leaked;"
         f" {len(proof.ways_around):,} ways around; {proof.seconds:.1f} s"
     )
     return Text(words, style="bold green" if proof.right else "bold red")
