@@ -121,3 +121,23 @@ def test_seconds_that_no_timeout_can_be(bank: Database, tmp_path: Path, seconds:
     code, told = command(bank, tmp_path, "--statement-timeout", seconds)
     assert code == 2
     assert "Invalid value for '--statement-timeout'" in told
+
+
+def test_rows_that_views_hide_for_other_rows_sake_are_no_fault(bank: Database) -> None:
+    bank.execute(
+        "CREATE VIEW bank.holders WITH (security_invoker = true) AS"
+        " SELECT c.client_id, h.other FROM bank.client AS c"
+        " JOIN (SELECT a.client_id, b.client_id AS other"
+        "       FROM bank.disp AS a JOIN bank.disp AS b USING (account_id)) AS h"
+        " ON h.client_id = c.client_id AND h.other <> c.client_id;"
+        "CREATE VIEW bank.pages WITH (security_invoker = true) AS"
+        " SELECT client_id FROM (SELECT client_id, row_number() OVER (ORDER BY client_id) AS n FROM bank.client) AS c"
+        " WHERE n <= 2;"
+        "CREATE FUNCTION bank.strict_clients() RETURNS SETOF bank.client LANGUAGE sql STABLE SECURITY DEFINER"
+        " AS 'SELECT * FROM bank.client'; ALTER FUNCTION bank.strict_clients() OWNER TO campaign_app;"
+        "REVOKE EXECUTE ON FUNCTION bank.strict_clients() FROM PUBLIC;"
+        "GRANT EXECUTE ON FUNCTION bank.strict_clients() TO teller_app;"
+        "GRANT SELECT ON bank.holders, bank.pages TO campaign_app, teller_app"
+    )
+    apply(bank, BANK_MAP)
+    assert faults(prove_map(bank, BANK_MAP)) == []

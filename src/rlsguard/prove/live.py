@@ -99,4 +99,4 @@ def _through(scene: Scene, case: Case, prober: Prober, way: Way) -> Iterator[Obs
         yield Observation(table, prober.name, way.path, "not tried", 0, way.why_not)
     else:
         lens = key_lens(case.target, way.relation, way.key)
-        yield from Through(scene.session, way.path, lens, case, prober, scene.purposes).observe()
+        yield from Through(scene.session, way, lens, case, prober, scene.purposes).observe()
