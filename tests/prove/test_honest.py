@@ -141,3 +141,16 @@ def test_rows_that_views_hide_for_other_rows_sake_are_no_fault(bank: Database) -
     )
     apply(bank, BANK_MAP)
     assert faults(prove_map(bank, BANK_MAP)) == []
+
+
+def test_a_read_only_database_is_told_as_such(bank: Database, tmp_path: Path) -> None:
+    apply(bank, BANK_MAP)
+    bank.execute("ALTER ROLE postgres SET default_transaction_read_only = on")
+    try:
+        code, told = command(bank, tmp_path)
+    finally:
+        bank.execute("SET default_transaction_read_only = off; ALTER ROLE postgres RESET default_transaction_read_only")
+    assert (code, told) == (
+        2,
+        "rlsguard: this database is read-only, and a proof opts people out; prove on the primary server, or with --clone\n",
+    )

@@ -69,6 +69,10 @@ def prove(
                 ways_around=tuple(dict.fromkeys(one for one in found if isinstance(one, WayAround))),
                 assumptions=tuple(dict.fromkeys(one for one in found if isinstance(one, Assumption))),
             )
+    except psycopg.errors.ReadOnlySqlTransaction as error:
+        raise RlsguardError(
+            "this database is read-only, and a proof opts people out; prove on the primary server, or with --clone"
+        ) from error
     except psycopg.Error as error:
         raise RlsguardError(f"the proof could not be finished, and nothing was changed: {explain(error)}") from error
 

@@ -27,7 +27,7 @@ from rlsguard.why.model import Why, agree
 from rlsguard.why.reason import Case, reason
 from rlsguard.why.row import find, table_of
 from rlsguard.why.sight import look
-from rlsguard.why.suspects import Scene, suspects
+from rlsguard.why.suspects import Scene, changed, suspects
 
 _SECONDS = 60.0
 
@@ -88,8 +88,9 @@ def _why(
     )
     reasoning = reason(case)
     sight = look(session, table, row, role)
-    causes: tuple[str, ...] = ()
-    if not agree(reasoning.expected, sight.measured):
+    if agree(reasoning.expected, sight.measured):
+        causes = tuple(changed(Scene(table, role, memberships, wanted, unit, installed, ())))
+    else:
         told = {person: frozenset(purposes) for person, purposes in opt_outs.items()}
         unlike = [
             line

@@ -35,8 +35,6 @@ class Scene:
 
 def suspects(scene: Scene, sight: Sight) -> tuple[str, ...]:
     """Return what could be the cause, the likeliest first."""
-    if sight.measured == "refused" and sight.obstacle is not None:
-        return (sight.obstacle,)
     found = [] if sight.obstacle is None else [sight.obstacle]
     if sight.measured == "hidden":
         found += _other_policies(scene)
@@ -45,7 +43,7 @@ def suspects(scene: Scene, sight: Sight) -> tuple[str, ...]:
         found += _row_security(scene)
     found += _map(scene)
     found += scene.unlike_ledger
-    found += _changed(scene)
+    found += changed(scene)
     return tuple(found) or ("none of the usual causes is to be seen; ask rlsguard doctor and rlsguard prove",)
 
 
@@ -107,7 +105,7 @@ def _map(scene: Scene) -> Iterator[str]:
         yield f"the map says other paths for {scene.table.name} than the one that was applied; run rlsguard apply"
 
 
-def _changed(scene: Scene) -> Iterator[str]:
+def changed(scene: Scene) -> Iterator[str]:
     """Name what of the guard, beside the policies named above, is gone or not as it was right after it was applied."""
     for entry in scene.installed.manifest.values():
         kind = entry.detail.get("kind")

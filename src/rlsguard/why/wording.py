@@ -22,10 +22,10 @@ def title(answer: Why) -> str:
         return f"{row} is {expected} {preposition} {role}"
     should = f"{row} should be {expected} {preposition} {role}"
     match measured:
-        case "refused" if answer.agrees:
+        case "refused" if expected == "hidden":
             return f"{row} is hidden from {role}, which may not read it anyway"
         case "refused":
-            return f"{should}, but {role} may not read it"
+            return f"no opt-out hides {row} from {role}, which may not read it"
         case "error":
             return f"{should}, but {role} gets an error"
         case "unknown":
