@@ -152,5 +152,6 @@ def test_a_read_only_database_is_told_as_such(bank: Database, tmp_path: Path) ->
         bank.execute("SET default_transaction_read_only = off; ALTER ROLE postgres RESET default_transaction_read_only")
     assert (code, told) == (
         2,
-        "rlsguard: this database is read-only, and a proof opts people out; prove on the primary server, or with --clone\n",
+        "rlsguard: this database is read-only, and a proof opts people out;"
+        " prove on the primary server, or with --clone\n",
     )
