@@ -88,6 +88,8 @@ SET datestyle = 'ISO, YMD'
 SET intervalstyle = 'iso_8601'
 SET extra_float_digits = 1
 SET bytea_output = 'hex'
+-- A plan made while the ledger was small is kept as it grows: then each entry would be looked up by reading them all.
+SET enable_seqscan = off
 AS $$
 DECLARE
     key text;

@@ -412,3 +412,18 @@ def test_a_key_with_a_collation_of_its_own(db):
     assert column(db, "SELECT email FROM app.person", user="campaign_app") == []
     opt_in(db, "Ann@X", "marketing")
     assert column(db, "SELECT email FROM app.person", user="campaign_app") == ["ANN@x"]
+
+
+def test_a_long_batch_does_not_read_the_ledger_for_each_entry(bank):
+    bank.execute("VACUUM ANALYZE rlsguard.opt_out_event")
+    many = 300
+    keys, none = [str(1000 + number) for number in range(many)], [None] * many
+    with bank.connect(autocommit=False) as conn:
+        conn.execute(
+            "SELECT rlsguard.record_batch('opt_out', 'client', %s, %s, %s, %s, %s::jsonb[], %s::timestamptz[])",
+            [keys, ["marketing"] * many, ["desk"] * many, none, ["{}"] * many, none],
+        )
+        read = "SELECT seq_scan FROM pg_stat_xact_user_tables WHERE relid = 'rlsguard.opt_out_event'::regclass"
+        ((scans,),) = conn.execute(read).fetchall()
+        conn.rollback()
+    assert scans < 10
