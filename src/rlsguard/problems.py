@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 # Of 1. What has only its schema in common with a short table name stays below.
-_ALIKE = 0.7
+_ALIKE = 0.65
 
 # Where a value stands in the document: ("tables", "bank.trans", "subject", "client", 0)
 Location = tuple[str | int, ...]

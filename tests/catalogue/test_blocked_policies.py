@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 
 from catalogue.attacking import SECRET, SPY, changed, guard, refused, run
@@ -76,6 +77,7 @@ def test_an_empty_or_odd_list_is_no_outage(plain):
         plain,
         "postgres",
         "SELECT rlsguard.opt_out('client', NULL, '{marketing}', 'test', 'because')",
+        error=psycopg.errors.NullValueNotAllowed,
         match="the key of a client is missing",
     )
     # Control: one NULL in a NOT IN list hides everybody.
