@@ -7,4 +7,5 @@ SET LOCAL intervalstyle = 'iso_8601';
 SET LOCAL extra_float_digits = 1;
 SET LOCAL bytea_output = 'hex';
 SET LOCAL quote_all_identifiers = off;
+SET LOCAL row_security = on;
 SET LOCAL client_min_messages = warning;

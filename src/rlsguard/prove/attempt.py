@@ -9,19 +9,19 @@ import psycopg
 
 from rlsguard.apply import explain
 from rlsguard.people import Person, RowId
+from rlsguard.prove.acting import Acting
 from rlsguard.prove.expect import OptOuts
-from rlsguard.prove.reads import Cursor
 from rlsguard.prove.session import Session
 from rlsguard.prove.target import Target
 
 T = TypeVar("T")
 
 
-def attempted(session: Session, role: str, act: Callable[[Cursor], T], *, silent: bool = False) -> T | str:
+def attempted(session: Session, role: str, act: Callable[[Acting], T], *, silent: bool = False) -> T | str:
     """Do *act* as *role* and return its result, or why it could not be done."""
     try:
-        with session.as_role(role, silent=silent) as cursor:
-            return act(cursor)
+        with session.as_role(role, silent=silent) as acting:
+            return act(acting)
     except psycopg.Error as error:
         if session.conn.broken:
             raise

@@ -8,6 +8,7 @@ import psycopg
 from psycopg import sql
 
 from rlsguard.apply import explain
+from rlsguard.prove.acting import Acting
 from rlsguard.prove.model import Observation, Verdict
 from rlsguard.prove.roles import Prober
 from rlsguard.prove.session import Session
@@ -32,13 +33,14 @@ def _statistics(session: Session, target: Target, prober: Prober) -> Observation
 
     https://www.postgresql.org/docs/current/view-pg-stats.html
     """
+    query = sql.SQL(read("prove/beside.sql")).format(table=sql.Literal(target.table.oid))
     try:
-        with session.as_role(prober.name) as cursor:
-            row = cursor.execute(read("prove/beside.sql"), {"table": target.table.oid}).fetchone()
+        with session.as_role(prober.name) as acting:
+            (columns,) = map(int, acting.rows(query))
     except psycopg.Error as error:
         return _seen(target, prober, "pg_stats", "not tried", explain(error))
-    if row and row[0]:
-        detail = f"shows statistics of {row[0]} columns, with their most common values"
+    if columns:
+        detail = f"shows statistics of {columns} columns, with their most common values"
         return _seen(target, prober, "pg_stats", "leaked", detail)
     return _seen(target, prober, "pg_stats", "passed")
 
@@ -47,14 +49,21 @@ def _trail(session: Session, target: Target, prober: Prober, tables: list[str]) 
     for table in tables:
         query = sql.SQL("SELECT FROM {} LIMIT 1").format(sql.Identifier("rlsguard", table))
         try:
-            with session.as_role(prober.name) as cursor:
-                cursor.execute(query)
-        except psycopg.errors.InsufficientPrivilege:
-            continue
+            with session.as_role(prober.name) as acting:
+                if _reads(acting, query):
+                    return _seen(target, prober, "audit trail", "leaked", f"may read rlsguard.{table}")
         except psycopg.Error as error:
             return _seen(target, prober, "audit trail", "not tried", explain(error))
-        return _seen(target, prober, "audit trail", "leaked", f"may read rlsguard.{table}")
     return _seen(target, prober, "audit trail", "passed")
+
+
+def _reads(acting: Acting, query: sql.Composed) -> bool:
+    # Becoming the role can be refused, too: that is told elsewhere.
+    try:
+        acting.run(query)
+    except psycopg.errors.InsufficientPrivilege:
+        return False
+    return True
 
 
 def _seen(target: Target, prober: Prober, path: str, verdict: Verdict, detail: str = "") -> Observation:

@@ -10,11 +10,12 @@ from psycopg import sql
 from rlsguard.catalog.model import Catalog
 from rlsguard.names import QualifiedName
 from rlsguard.people import RowId
+from rlsguard.prove.acting import Acting
 from rlsguard.prove.attempt import T, attempted, because
 from rlsguard.prove.expect import OptOuts
 from rlsguard.prove.lens import Lens, table_lens
 from rlsguard.prove.model import PLAIN, Observation, Verdict
-from rlsguard.prove.reads import BY_PLACE, PREPARED_BEFORE, READS, Cursor, deallocate, execute, prepare, select
+from rlsguard.prove.reads import BY_PLACE, COPY, PREPARED_BEFORE, READS, deallocate, execute, prepare, select
 from rlsguard.prove.roles import Prober, Rights
 from rlsguard.prove.scenario import Case, Scenario, also, expected, opted_out
 from rlsguard.prove.session import Session
@@ -60,7 +61,7 @@ class Direct:
         if not self.target.rows:
             yield self._seen(PLAIN, "empty", 0, "the table has no rows")
             return
-        before = self._try(lambda cursor: select(cursor, lens, self.target.rows))
+        before = self._try(lambda acting: select(acting, lens, self.target.rows))
         if isinstance(before, str):
             yield self._not_tried(PLAIN, before)
             return
@@ -73,7 +74,7 @@ class Direct:
             yield self._seen(PLAIN, "empty", 0, "no row leads to anyone who has not opted out")
         for scenario in self.case.scenarios:
             yield from self._scenario(lens, rights, before, scenario)
-        after = self._try(lambda cursor: select(cursor, lens, self.target.rows))
+        after = self._try(lambda acting: select(acting, lens, self.target.rows))
         if isinstance(after, str):
             yield self._not_tried(PLAIN, after)
         else:
@@ -110,7 +111,7 @@ class Direct:
             if in_the_way is not None:
                 yield self._not_tried(PLAIN, in_the_way)
                 return
-            yield self._read(PLAIN, lambda cursor: select(cursor, lens, self.target.rows), should, opt_outs)
+            yield self._read(PLAIN, lambda acting: select(acting, lens, self.target.rows), should, opt_outs)
 
     def _all_paths(
         self, lens: Lens, rights: Rights, before: frozenset[RowId], scenario: Scenario, purposes: list[str]
@@ -118,7 +119,7 @@ class Direct:
         rows = self.target.rows
         opt_outs = also(self.opt_outs, scenario.people, purposes)
         should = self._own(expected(self.target, self.prober.held.purposes, opt_outs), before)
-        prepared = self._try(lambda cursor: prepare(cursor, lens, rows))
+        prepared = self._try(lambda acting: prepare(acting, lens, rows))
         try:
             with opted_out(self.session, scenario.people, purposes) as in_the_way:
                 if in_the_way is not None:
@@ -132,15 +133,15 @@ class Direct:
                     elif reason is not None:
                         yield self._not_tried(path, reason)
                     else:
-                        yield self._read(path, lambda cursor: read(cursor, lens, some), should & some, opt_outs, some)  # noqa: B023
+                        yield self._read(path, lambda acting: read(acting, lens, some), should & some, opt_outs, some)  # noqa: B023
                 if isinstance(prepared, str):
                     yield self._not_tried(PREPARED_BEFORE, prepared)
                 else:
-                    yield self._read(PREPARED_BEFORE, lambda cursor: execute(cursor, lens, rows), should, opt_outs)
+                    yield self._read(PREPARED_BEFORE, lambda acting: execute(acting, lens, rows), should, opt_outs)
                 yield from self._relatives(should, opt_outs)
                 yield from self._writes(lens, rights, before, should, opt_outs)
             if not isinstance(prepared, str):
-                yield self._read(PREPARED_BEFORE, lambda cursor: execute(cursor, lens, rows), before, self.opt_outs)
+                yield self._read(PREPARED_BEFORE, lambda acting: execute(acting, lens, rows), before, self.opt_outs)
         finally:
             deallocate(self.session.conn)
 
@@ -149,6 +150,8 @@ class Direct:
             return "it may read single columns only"
         if path == "TABLESAMPLE" and self.target.sampled is None:
             return "the table's pages cannot be sampled"
+        if path == COPY and self.session.contains and self.target.others_policies:
+            return "policies of others may run code of theirs, and COPY would lend it the login's power"
         return None
 
     def _relatives(self, should: frozenset[RowId], opt_outs: OptOuts) -> Iterator[Observation]:
@@ -168,7 +171,7 @@ class Direct:
                 continue
             is_parent = path.startswith("parent")
             rows = self.target.rows if is_parent else frozenset(r for r in self.target.rows if r.table == oid)
-            yield self._read(path, lambda cursor: select(cursor, lens, rows), should & rows, opt_outs, rows)  # noqa: B023
+            yield self._read(path, lambda acting: select(acting, lens, rows), should & rows, opt_outs, rows)  # noqa: B023
 
     def _writes(
         self, lens: Lens, rights: Rights, before: frozenset[RowId], should: frozenset[RowId], opt_outs: OptOuts
@@ -221,7 +224,7 @@ class Direct:
         may: bool,
         opt_outs: OptOuts,
     ) -> Observation:
-        outcome = self._try(lambda cursor: attempt(cursor, statement), silent=True)
+        outcome = self._try(lambda acting: attempt(acting, statement), silent=True)
         name = self.target.named([row])
         if outcome not in ("no row", "refused", "through"):
             return self._not_tried(path, outcome)
@@ -234,7 +237,7 @@ class Direct:
     def _read(
         self,
         path: str,
-        read: Callable[[Cursor], frozenset[RowId]],
+        read: Callable[[Acting], frozenset[RowId]],
         should: frozenset[RowId],
         opt_outs: OptOuts,
         rows: frozenset[RowId] | None = None,
@@ -270,7 +273,7 @@ class Direct:
     def _not_tried(self, path: str, reason: str) -> Observation:
         return self._seen(path, "not tried", 0, reason)
 
-    def _try(self, act: Callable[[Cursor], T], *, silent: bool = False) -> T | str:
+    def _try(self, act: Callable[[Acting], T], *, silent: bool = False) -> T | str:
         return attempted(self.session, self.prober.name, act, silent=silent)
 
 

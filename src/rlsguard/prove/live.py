@@ -82,6 +82,7 @@ def observe(
 ) -> Iterator[tuple[list[Observation], frozenset[Person]]]:
     """Yield what each role sees of each table, and who was opted out for it."""
     session = scene.session
+    session.admit([prober.name for prober in scene.probers])
     total = len(tops(scene)) * len(scene.probers)
     for number, case in enumerate(cases(scene, max_rows=max_rows)):
         beside_it = tuple(ways(scene, case.target))

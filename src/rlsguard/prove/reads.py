@@ -10,15 +10,10 @@ from psycopg import sql
 from psycopg.pq import TransactionStatus
 
 from rlsguard.people import RowId
+from rlsguard.prove.acting import Acting
 from rlsguard.prove.lens import Lens
 
-Cursor = psycopg.Cursor[tuple[Any, ...]]
-Read = Callable[[Cursor, Lens, Collection[RowId]], frozenset[RowId]]
-
-
-def _run(cursor: Cursor, text: str, lens: Lens, rows: Collection[RowId]) -> list[Any]:
-    cursor.execute(_fill(text, lens, rows))
-    return [value for (value,) in cursor.fetchall()]
+Read = Callable[[Acting, Lens, Collection[RowId]], frozenset[RowId]]
 
 
 def _fill(text: str, lens: Lens, rows: Collection[RowId]) -> sql.Composed:
@@ -30,53 +25,40 @@ def _fill(text: str, lens: Lens, rows: Collection[RowId]) -> sql.Composed:
     )
 
 
-def select(cursor: Cursor, lens: Lens, rows: Collection[RowId]) -> frozenset[RowId]:
+def select(acting: Acting, lens: Lens, rows: Collection[RowId]) -> frozenset[RowId]:
     """Read by a plain SELECT."""
-    return lens.seen(_run(cursor, _SELECT, lens, rows))
+    return lens.seen(acting.rows(_fill(_SELECT, lens, rows)))
 
 
 _SELECT = "SELECT {id} FROM {table} AS t WHERE {where}"
 
 
 def _simple(text: str) -> Read:
-    def read(cursor: Cursor, lens: Lens, rows: Collection[RowId]) -> frozenset[RowId]:
-        return lens.seen(_run(cursor, text, lens, rows))
+    def read(acting: Acting, lens: Lens, rows: Collection[RowId]) -> frozenset[RowId]:
+        return lens.seen(acting.rows(_fill(text, lens, rows)))
 
     return read
 
 
-def _aggregate(cursor: Cursor, lens: Lens, rows: Collection[RowId]) -> frozenset[RowId]:
-    ((many, found),) = cursor.execute(
-        _fill("SELECT count(*), array_agg({id}) FROM {table} AS t WHERE {where}", lens, rows)
-    ).fetchall()
-    assert many == len(found or ())
-    return lens.seen(found or ())
+def _copy(acting: Acting, lens: Lens, rows: Collection[RowId]) -> frozenset[RowId]:
+    return lens.seen(acting.copy(_fill(_SELECT, lens, rows)))
 
 
-def _copy(cursor: Cursor, lens: Lens, rows: Collection[RowId]) -> frozenset[RowId]:
-    query = _fill("COPY (SELECT {id} FROM {table} AS t WHERE {where}) TO STDOUT", lens, rows)
-    with cursor.copy(query) as copy:
-        copy.set_types(["text"])
-        return lens.seen([text for (text,) in copy.rows()])
+def _cursor(acting: Acting, lens: Lens, rows: Collection[RowId]) -> frozenset[RowId]:
+    acting.run(_fill("DECLARE rlsguard_prove CURSOR FOR SELECT {id} FROM {table} AS t WHERE {where}", lens, rows))
+    return lens.seen(acting.rows(sql.SQL("FETCH ALL FROM rlsguard_prove")))
 
 
-def _cursor(cursor: Cursor, lens: Lens, rows: Collection[RowId]) -> frozenset[RowId]:
-    cursor.execute(_fill("DECLARE rlsguard_prove CURSOR FOR SELECT {id} FROM {table} AS t WHERE {where}", lens, rows))
-    cursor.execute("FETCH ALL FROM rlsguard_prove")
-    return lens.seen([text for (text,) in cursor.fetchall()])
-
-
-def prepare(cursor: Cursor, lens: Lens, rows: Collection[RowId]) -> None:
+def prepare(acting: Acting, lens: Lens, rows: Collection[RowId]) -> None:
     """Prepare, in the session and so past any rollback, the statement that `execute` runs, and plan it for good."""
-    cursor.execute(_fill("PREPARE rlsguard_prove AS " + _SELECT, lens, rows))
-    execute(cursor, lens, rows)
+    acting.run(_fill("PREPARE rlsguard_prove AS " + _SELECT, lens, rows))
+    execute(acting, lens, rows)
 
 
-def execute(cursor: Cursor, lens: Lens, rows: Collection[RowId]) -> frozenset[RowId]:
+def execute(acting: Acting, lens: Lens, rows: Collection[RowId]) -> frozenset[RowId]:
     """Run the prepared statement by the plan that was made when it was first run."""
-    cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
-    cursor.execute("EXECUTE rlsguard_prove")
-    return lens.seen([text for (text,) in cursor.fetchall()])
+    acting.run(sql.SQL("SET LOCAL plan_cache_mode = force_generic_plan"))
+    return lens.seen(acting.rows(sql.SQL("EXECUTE rlsguard_prove")))
 
 
 def deallocate(conn: psycopg.Connection[Any]) -> None:
@@ -85,19 +67,20 @@ def deallocate(conn: psycopg.Connection[Any]) -> None:
         conn.execute("DO $$ BEGIN DEALLOCATE rlsguard_prove; EXCEPTION WHEN invalid_sql_statement_name THEN END $$")
 
 
-def _prepared_after(cursor: Cursor, lens: Lens, rows: Collection[RowId]) -> frozenset[RowId]:
-    cursor.execute(_fill("PREPARE rlsguard_prove_after AS " + _SELECT, lens, rows))
-    found = cursor.execute("EXECUTE rlsguard_prove_after").fetchall()
-    cursor.execute("DEALLOCATE rlsguard_prove_after")
-    return lens.seen([text for (text,) in found])
+def _prepared_after(acting: Acting, lens: Lens, rows: Collection[RowId]) -> frozenset[RowId]:
+    acting.run(_fill("PREPARE rlsguard_prove_after AS " + _SELECT, lens, rows))
+    found = acting.rows(sql.SQL("EXECUTE rlsguard_prove_after"))
+    acting.run(sql.SQL("DEALLOCATE rlsguard_prove_after"))
+    return lens.seen(found)
 
 
 PREPARED_BEFORE = "prepared before"
+COPY = "COPY TO"
 
 # What each path needs beyond SELECT is in `NEEDS`.
 READS: dict[str, Read] = {
     "SELECT": select,
-    "aggregate": _aggregate,
+    "aggregate": _simple("SELECT unnest(array_agg({id})) FROM {table} AS t WHERE {where}"),
     "join": _simple(
         "SELECT {id} FROM {table} AS t JOIN {table} AS u ON u.ctid = t.ctid AND u.tableoid = t.tableoid WHERE {where}"
     ),
@@ -105,7 +88,7 @@ READS: dict[str, Read] = {
         "SELECT {id} FROM {table} AS t WHERE t.ctid IN (SELECT t.ctid FROM {table} AS t WHERE {where}) AND {where}"
     ),
     "CTE": _simple("WITH c AS MATERIALIZED (SELECT {id} FROM {table} AS t WHERE {where}) SELECT * FROM c"),
-    "COPY TO": _copy,
+    COPY: _copy,
     "cursor": _cursor,
     "prepared after": _prepared_after,
     "TABLESAMPLE": _simple("SELECT {id} FROM {table} AS t{sampled} WHERE {where}"),

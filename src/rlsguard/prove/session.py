@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +13,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
 from rlsguard.names import Name
+from rlsguard.prove.acting import Acting, admit
 from rlsguard.sqlfiles import read
 
 # How long a probe waits for a row that somebody else has locked: applications must not queue up behind it.
@@ -27,13 +28,15 @@ class Session:
         search_path: what names mean to whoever connects to this database.
         search_paths: the same for roles that have a setting of their own.
         may_silence: whether the connected role may silence users' triggers.
+        contains: whether it can act as others without lending them its power, as a superuser can.
     """
 
     conn: psycopg.Connection[Any]
     search_path: str
     search_paths: Mapping[str, str]
     may_silence: bool
-    _become: dict[str, sql.Composed] = field(default_factory=dict)
+    contains: bool
+    _admitted: dict[str, int] = field(default_factory=dict)
 
     def rows(self, query: sql.Composed) -> list[tuple[Any, ...]]:
         """Run *query* as the connected role and return its rows."""
@@ -53,26 +56,37 @@ class Session:
         with self.conn.transaction(force_rollback=True):
             yield
 
+    def admit(self, roles: Collection[str]) -> None:
+        """Get ready to act as *roles*, for the rest of the transaction."""
+        for role in roles:
+            if self.contains and role not in self._admitted:
+                admit(self.conn, role, self._path_of(role), len(self._admitted))
+                self._admitted[role] = len(self._admitted)
+
     @contextmanager
-    def as_role(self, role: str, *, silent: bool = False) -> Iterator[psycopg.Cursor[tuple[Any, ...]]]:
-        """Act as *role* until the block ends; what it does is undone.
+    def as_role(self, role: str, *, silent: bool = False) -> Iterator[Acting]:
+        """Act as *role*, which has been admitted, until the block ends; what it does is undone.
 
         Args:
             silent: users' own triggers do not fire
                 (https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-SESSION-REPLICATION-ROLE).
         """
-        with self.savepoint(), self.conn.cursor(row_factory=tuple_row) as cursor:
+        with self.savepoint():
             if silent and self.may_silence:
-                cursor.execute("SET LOCAL session_replication_role = replica")
-            cursor.execute(self._becoming(role))
-            yield cursor
+                self.conn.execute("SET LOCAL session_replication_role = replica")
+            if self.contains:
+                yield Acting(self.conn, role, self._admitted[role])
+                return
+            path = sql.Literal(self._path_of(role))
+            self.conn.execute(
+                sql.SQL("SELECT pg_catalog.set_config('search_path', {}, true); SET LOCAL ROLE {}").format(
+                    path, Name(role)
+                )
+            )
+            yield Acting(self.conn, role, None)
 
-    def _becoming(self, role: str) -> sql.Composed:
-        if role not in self._become:
-            self._become[role] = sql.SQL(
-                "SELECT pg_catalog.set_config('search_path', {}, true); SET LOCAL ROLE {}"
-            ).format(sql.Literal(self.search_paths.get(role, self.search_path)), Name(role))
-        return self._become[role]
+    def _path_of(self, role: str) -> str:
+        return self.search_paths.get(role, self.search_path)
 
 
 @contextmanager
@@ -107,7 +121,8 @@ def _enter(conn: psycopg.Connection[Any], statement_timeout: float) -> Session:
         [f"{int(statement_timeout * 1000)}ms", _LOCK_TIMEOUT],
     )
     paths = dict(conn.execute(read("prove/search_paths.sql")).fetchall())
-    return Session(conn, search_path, paths, _may_silence(conn))
+    ((contains,),) = conn.execute("SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user").fetchall()
+    return Session(conn, search_path, paths, _may_silence(conn), contains)
 
 
 def _may_silence(conn: psycopg.Connection[Any]) -> bool:

@@ -28,6 +28,8 @@ class Target:
     """A protected table and a sample of its rows.
 
     Attributes:
+        own_policies: whether it had row security before it was guarded.
+        others_policies: whether it has policies that are not the guard's.
         sampled: the clause by which the rows were found, where TABLESAMPLE finds them again.
         people: whom each row leads to, by each of the table's lookups.
         key_columns: a unique key that is never null; none where the table has none.
@@ -41,6 +43,7 @@ class Target:
     table: Table
     lookups: tuple[Lookup, ...]
     own_policies: bool
+    others_policies: bool
     sampled: sql.Composable | None
     in_sample: frozenset[RowId]
     people: Mapping[RowId, tuple[frozenset[Person], ...]]
@@ -116,6 +119,7 @@ def _sample(
         table=table,
         lookups=protection.lookups,
         own_policies=protection.present,
+        others_policies=any(policy.name not in protection.policies for policy in table.policies),
         sampled=clause,
         in_sample=in_sample,
         people=reach(session.conn, protection.name, routes, rows),

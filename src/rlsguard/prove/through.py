@@ -61,7 +61,7 @@ class Through:
 
     def _look(self) -> frozenset[RowId] | str:
         rows = self.lens.target.rows
-        return attempted(self.session, self.prober.name, lambda cursor: select(cursor, self.lens, rows))
+        return attempted(self.session, self.prober.name, lambda acting: select(acting, self.lens, rows))
 
     def _compare(
         self, before: frozenset[RowId], during: frozenset[RowId] | str, hidden: frozenset[RowId], opt_outs: OptOuts

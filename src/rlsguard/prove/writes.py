@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import psycopg
 from psycopg import sql
 
 from rlsguard.names import Name
 from rlsguard.people import RowId
+from rlsguard.prove.acting import Acting
 from rlsguard.prove.lens import Lens
 from rlsguard.prove.roles import Rights
 from rlsguard.prove.target import Target
 
-Cursor = psycopg.Cursor[tuple[Any, ...]]
 # What became of a write: it found no row, policies refused it, or it would have gone through.
 Outcome = Literal["no row", "refused", "through"]
 
@@ -37,14 +37,14 @@ class Write:
     statement: Callable[[Lens, Rights, RowId, sql.Composable], sql.Composed]
 
 
-def attempt(cursor: Cursor, statement: sql.Composed) -> Outcome:
+def attempt(acting: Acting, statement: sql.Composed) -> Outcome:
     """Run *statement* and tell how far it came.
 
     Raises:
         psycopg.Error: it failed in a way that tells nothing about row security.
     """
     try:
-        cursor.execute(statement)
+        acting.run(statement)
     except psycopg.errors.DivisionByZero:
         return "through"
     except (psycopg.errors.UniqueViolation, psycopg.errors.ExclusionViolation):

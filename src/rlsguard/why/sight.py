@@ -39,11 +39,11 @@ def look(session: Session, table: Table, row: Row, role: str) -> Sight:
         return Sight(
             "unknown", f"{quote(role)} may read {readable} of {table.name} and not {missing}, which tells rows apart"
         )
-    with session.as_role(role) as cursor:
+    session.admit([role])
+    with session.as_role(role) as acting:
         try:
-            query = sql.SQL("SELECT FROM {} AS t WHERE {}").format(table.name.sql, condition)
-            cursor.execute(query)
-            return Sight("visible" if cursor.rowcount else "hidden")
+            query = sql.SQL("SELECT 'seen' FROM {} AS t WHERE {}").format(table.name.sql, condition)
+            return Sight("visible" if acting.rows(query) else "hidden")
         except (psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable):
             raise
         except psycopg.errors.InsufficientPrivilege as error:
