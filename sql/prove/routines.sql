@@ -1,4 +1,4 @@
--- SECURITY DEFINER routines outside the system's schemas and extensions, and what they are known to read.
+-- SECURITY DEFINER routines that did not come with the server, and what they are known to read.
 SELECT p.oid::regprocedure::text, p.prokind, pg_get_userbyid(p.proowner), p.provolatile, p.proretset, l.lanname,
        p.pronargs - p.pronargdefaults, p.prosrc,
        ARRAY(SELECT d.refobjid FROM pg_catalog.pg_depend AS d
@@ -16,13 +16,21 @@ SELECT p.oid::regprocedure::text, p.prokind, pg_get_userbyid(p.proowner), p.prov
                     OR r.rolcanlogin AND NOT r.rolsuper AND NOT EXISTS (
                         SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS g WHERE g.grantee = 0))
                AND has_function_privilege(r.oid, p.oid, 'EXECUTE')
-               AND has_schema_privilege(r.oid, p.pronamespace, 'USAGE'))
+               AND (has_schema_privilege(r.oid, p.pronamespace, 'USAGE') OR reached.by_name)),
+       EXISTS (SELECT FROM pg_catalog.pg_depend AS e
+               WHERE e.classid = 'pg_catalog.pg_proc'::regclass AND e.objid = p.oid AND e.deptype = 'e')
 FROM pg_catalog.pg_proc AS p
 JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
 JOIN pg_catalog.pg_language AS l ON l.oid = p.prolang
+-- whatever calls it by name of its own: a view, an operator, a cast, a default
+CROSS JOIN LATERAL (
+    SELECT EXISTS (
+        SELECT FROM pg_catalog.pg_depend AS d
+        WHERE d.refclassid = 'pg_catalog.pg_proc'::regclass AND d.refobjid = p.oid
+          AND d.classid <> 'pg_catalog.pg_extension'::regclass)
+) AS reached (by_name)
 WHERE p.prosecdef
-  AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'rlsguard', 'rlsguard_views')
+  AND p.oid >= 16384
+  AND n.nspname NOT IN ('rlsguard', 'rlsguard_views') AND p.pronamespace <> pg_my_temp_schema()
   AND p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
-  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS e
-                  WHERE e.classid = 'pg_catalog.pg_proc'::regclass AND e.objid = p.oid AND e.deptype = 'e')
 ORDER BY 1

@@ -1,15 +1,14 @@
--- Triggers, rules and policies on the guard's own tables that are not the guard's.
+-- Triggers, rules and policies on the guard's own tables.
 SELECT 'trigger', t.tgname, n.nspname, c.relname
 FROM pg_catalog.pg_trigger AS t
 JOIN pg_catalog.pg_class AS c ON c.oid = t.tgrelid
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace AND n.nspname IN ('rlsguard', 'rlsguard_views')
-WHERE NOT t.tgisinternal AND t.tgname <> 'append_only'
+WHERE NOT t.tgisinternal
 UNION ALL
 SELECT 'policy', p.polname, n.nspname, c.relname
 FROM pg_catalog.pg_policy AS p
 JOIN pg_catalog.pg_class AS c ON c.oid = p.polrelid
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace AND n.nspname IN ('rlsguard', 'rlsguard_views')
-WHERE p.polname <> 'guard'
 UNION ALL
 SELECT 'rule', r.rulename, n.nspname, c.relname
 FROM pg_catalog.pg_rewrite AS r

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,19 +59,9 @@ def load_installed(conn: psycopg.Connection[Any]) -> Installed:
         if row is not None and row[0]:
             cur.execute(read("manifest.sql"))
             manifest = {r[0]: ManifestEntry(*r) for r in cur.fetchall()}
-        with _uncompiled(cur):
-            cur.execute(read("observe.sql"))
-            objects = dict(cur.fetchall())
+        cur.execute(read("observe.sql"))
+        objects = dict(cur.fetchall())
         if manifest:
             cur.execute(read("observe_rows.sql"))
             objects.update(cur.fetchall())
     return Installed(manifest, objects)
-
-
-@contextmanager
-def _uncompiled(cursor: psycopg.Cursor[Any]) -> Iterator[None]:
-    """Run the block without JIT: compiling a query on the catalog takes ten times as long as running it."""
-    before = cursor.execute("SELECT current_setting('jit')").fetchone()
-    cursor.execute("SET LOCAL jit = off")
-    yield
-    cursor.execute("SELECT set_config('jit', %s, true)", before)

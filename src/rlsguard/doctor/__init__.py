@@ -59,6 +59,8 @@ def diagnose(conn: psycopg.Connection[Any], datamap: DataMap | None) -> tuple[Fi
         with conn.transaction(force_rollback=True):
             conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             conn.execute(read("each/session.sql"))
+            # What is looked at is what sessions come with.
+            conn.execute("SET LOCAL jit TO DEFAULT; SET LOCAL row_security TO DEFAULT")
             conn.execute(
                 "SELECT pg_catalog.set_config('statement_timeout', %s, true)", [f"{_SECONDS_A_STATEMENT * 1000}ms"]
             )

@@ -16,8 +16,9 @@ from rlsguard.sqlfiles import read
 
 @dataclass(frozen=True, slots=True)
 class Memberships:
-    """Direct memberships, by member: whose privileges it has at once, and whom it may become by SET ROLE."""
+    """Direct memberships, by member: all; whose privileges it has at once; whom it may become by SET ROLE."""
 
+    direct: Mapping[str, frozenset[str]]
     inherits: Mapping[str, frozenset[str]]
     may_set: Mapping[str, frozenset[str]]
 
@@ -50,18 +51,21 @@ class Held:
 
 def load_memberships(conn: psycopg.Connection[Any]) -> Memberships:
     """Read the memberships of all roles of the cluster; any role may do it."""
+    direct: dict[str, set[str]] = {}
     inherits: dict[str, set[str]] = {}
     may_set: dict[str, set[str]] = {}
     with conn.cursor(row_factory=tuple_row) as cursor:
         for member, role, with_inherit, with_set in cursor.execute(read("people/memberships.sql")):
+            direct.setdefault(member, set()).add(role)
             if with_inherit:
                 inherits.setdefault(member, set()).add(role)
             if with_set:
                 may_set.setdefault(member, set()).add(role)
-    return Memberships(
-        {member: frozenset(roles) for member, roles in inherits.items()},
-        {member: frozenset(roles) for member, roles in may_set.items()},
-    )
+    return Memberships(_frozen(direct), _frozen(inherits), _frozen(may_set))
+
+
+def _frozen(edges: Mapping[str, set[str]]) -> Mapping[str, frozenset[str]]:
+    return {member: frozenset(roles) for member, roles in edges.items()}
 
 
 def held(datamap: DataMap, memberships: Memberships, role: str, today: date) -> Held:

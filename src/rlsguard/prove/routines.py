@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from sqlglot import tokenize
+from sqlglot.errors import SqlglotError
 
 from rlsguard.catalog.model import Catalog
 from rlsguard.names import QualifiedName
@@ -12,7 +16,7 @@ from rlsguard.prove.session import Session
 from rlsguard.prove.target import Target
 from rlsguard.prove.windows import Window, key_in
 
-_DYNAMIC = re.compile(r"\bEXECUTE\b", re.IGNORECASE)
+_WORD = re.compile(r"[\w$]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +53,14 @@ class Routine:
 def routines(
     session: Session, catalog: Catalog, protected: Collection[int], windows: Iterable[Window], callers: Collection[str]
 ) -> tuple[Routine, ...]:
-    """Return every SECURITY DEFINER routine outside extensions, by name.
+    """Return every SECURITY DEFINER routine, by name; those of extensions only if they mention a protected table.
 
     Args:
         callers: the probed roles.
     """
     behind = {oid: frozenset({oid}) for oid in protected} | {window.oid: window.bases for window in windows}
     names = {table.oid: table.name for table in catalog.tables.values() if table.oid in behind}
+    bodies = tuple(_body(row, names) for row in session.file("bodies"))
     found = []
     for row in session.file("routines", [list(callers)]):
         (
@@ -73,16 +78,19 @@ def routines(
             returns,
             columns,
             who,
+            extension,
         ) = row
-        # The body of most is text: what it reads is known only by the words in it.
-        mentioned = {oid for oid, table in names.items() if _mentions(source, table)}
+        called = _called(_body((schema, name, source, reads, language), names), bodies)
+        tables = frozenset(base for body in called for oid in body.reads & behind.keys() for base in behind[oid])
+        if extension and not tables:
+            continue
         found.append(
             Routine(
                 signature=signature,
                 procedure=kind == "p",
                 owner=owner,
-                tables=frozenset(base for oid in {*reads, *mentioned} & behind.keys() for base in behind[oid]),
-                dynamic=language not in ("sql", "plpgsql") or bool(_DYNAMIC.search(source)),
+                tables=tables,
+                dynamic=any(body.dynamic for body in called),
                 callers=tuple(who),
                 name=QualifiedName(schema, name),
                 harmless=kind == "f" and volatile != "v" and needed == 0 and is_set and language in ("sql", "plpgsql"),
@@ -93,8 +101,52 @@ def routines(
     return tuple(found)
 
 
-def _mentions(source: str, table: QualifiedName) -> bool:
-    return re.search(rf"(?<![\w$]){re.escape(table.name)}(?![\w$])", source, re.IGNORECASE) is not None
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """What a function's body says: the relations that it is known to read or names, and every word in it."""
+
+    schema: str
+    name: str
+    reads: frozenset[int]
+    words: frozenset[str]
+    dynamic: bool
+
+
+def _body(row: Sequence[Any], names: Mapping[int, QualifiedName]) -> _Body:
+    schema, name, source, reads, language = row
+    text = _without_comments(source)
+    words = frozenset(_WORD.findall(text.lower()))
+    # The body of most is text: what it reads is known only by the words in it.
+    mentioned = {oid for oid, table in names.items() if _mentions(text, words, table.name)}
+    dynamic = language not in ("sql", "plpgsql") or "execute" in words
+    return _Body(schema, name, frozenset(reads) | frozenset(mentioned), words, dynamic)
+
+
+def _called(start: _Body, bodies: Collection[_Body]) -> list[_Body]:
+    """Return *start* and all that run with its owner's rights because it calls them, at any remove."""
+    by_name: dict[str, list[_Body]] = {}
+    for body in bodies:
+        by_name.setdefault(body.name.lower(), []).append(body)
+    found, queue = [start], [start]
+    while queue:
+        for word in queue.pop().words & by_name.keys():
+            new = [body for body in by_name.pop(word) if (body.schema, body.name) != (start.schema, start.name)]
+            found += new
+            queue += new
+    return found
+
+
+def _mentions(text: str, words: Collection[str], name: str) -> bool:
+    if _WORD.fullmatch(name):
+        return name.lower() in words
+    return name.lower() in text.lower()
+
+
+def _without_comments(source: str) -> str:
+    try:
+        return " ".join(token.text for token in tokenize(source, dialect="postgres"))
+    except SqlglotError:
+        return source
 
 
 def key_of(

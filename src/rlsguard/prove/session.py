@@ -114,8 +114,6 @@ def begin(conn: psycopg.Connection[Any], *, statement_timeout: float) -> Iterato
 def _enter(conn: psycopg.Connection[Any], statement_timeout: float) -> Session:
     (search_path,) = conn.execute("SELECT pg_catalog.current_setting('search_path')").fetchone() or ("",)
     conn.execute(read("each/session.sql"))
-    # Where it is there, compiling takes longer than all that is compiled here.
-    conn.execute("SET LOCAL jit = off")
     conn.execute(
         "SELECT pg_catalog.set_config('statement_timeout', %s, true), pg_catalog.set_config('lock_timeout', %s, true)",
         [f"{int(statement_timeout * 1000)}ms", _LOCK_TIMEOUT],

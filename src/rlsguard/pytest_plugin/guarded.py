@@ -46,8 +46,7 @@ def guard(dsn: str, map_path: Path, test: str) -> Guarded:
     loaded = datamap.load(map_path)
     conn = connection.connect(dsn)
     try:
-        # Compiling the queries on the catalog takes ten times as long as running them.
-        conn.execute("SELECT set_config('jit', 'off', false), set_config('lock_timeout', %s, false)", [_milliseconds()])
+        conn.execute("SELECT set_config('lock_timeout', %s, false)", [_milliseconds()])
         _apply(conn, loaded)
     except BaseException:
         conn.close()
@@ -150,7 +149,7 @@ class Guarded:
                 raise RlsguardError(f"{error}; where the test has not committed it, pass its conn") from error
         with _plain(_usable(conn)) as plain, plain.transaction(force_rollback=True):
             # The test may be acting as a role just now.
-            plain.execute("SET LOCAL ROLE NONE; SET LOCAL jit = off")
+            plain.execute("SET LOCAL ROLE NONE")
             return asking.why(plain, self.datamap, name, row, role)
 
     def _row(self, key: tuple[object, ...], columns: Mapping[str, object]) -> KeyValues | dict[str, str]:

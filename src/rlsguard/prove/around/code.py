@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rlsguard.names import quote
+from rlsguard.names import QualifiedName, quote
 from rlsguard.prove.model import Assumption, WayAround
 from rlsguard.prove.scene import Scene
 
@@ -24,7 +24,7 @@ def definers(scene: Scene) -> Iterator[WayAround | Assumption]:
         if routine.tables and callers:
             whom = "whom no policy holds" if above else "who is held to fewer purposes than its callers"
             why = f"it runs as its owner {owner}, {whom}, and names protected tables."
-            mend = f"ALTER {routine.kind} {routine.signature} SECURITY INVOKER;"
+            mend = f"ALTER {routine.kind} {routine.signature} SECURITY INVOKER;  -- callers then need rights to read"
             yield WayAround("definer", about, scene.names(routine.tables), callers, why, mend)
         elif routine.dynamic and callers:
             text = f"it runs as {owner}, and what it reads cannot be told: it is taken not to read protected tables."
@@ -32,6 +32,18 @@ def definers(scene: Scene) -> Iterator[WayAround | Assumption]:
         elif routine.owner in table_owners and routine.callers and routine.dynamic:
             text = f"it runs as {owner}, who owns protected tables: it is taken not to change their policies."
             yield Assumption(about, text)
+
+
+def triggers(scene: Scene) -> Iterator[Assumption]:
+    """Name triggers that run as somebody whom no policy holds, where anybody held can set them off."""
+    for signature, owner, schema, table, writers in scene.session.file("around/definer_triggers"):
+        roles = scene.held_among(writers)
+        if roles and scene.above(owner):
+            text = (
+                f"it runs as its owner {quote(owner)}, whom no policy holds, when {', '.join(map(quote, roles))} write"
+                f" {QualifiedName(schema, table)}: it is taken to hand out nothing that it reads."
+            )
+            yield Assumption(f"trigger function {signature}", text)
 
 
 def leakproof(scene: Scene) -> Iterator[WayAround]:

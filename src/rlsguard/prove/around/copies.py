@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rlsguard.catalog.model import Table
 from rlsguard.names import QualifiedName, quote
 from rlsguard.plan.model import MapRows
 from rlsguard.prove.model import Assumption
@@ -33,6 +34,32 @@ def unmapped(scene: Scene) -> Iterator[Assumption]:
             " it is not in the map, so it is taken to hold nothing personal."
         )
         yield Assumption(f"table {QualifiedName(schema, table)}", text)
+
+
+def alike(scene: Scene) -> Iterator[Assumption]:
+    """Name tables with every column of a protected one, by name and type: they may well be copies of it."""
+    readers = dict(scene.session.file("around/readers"))
+    shapes = {
+        protection.name: _shape(scene.catalog.tables[protection.name])
+        for protection in scene.protected.values()
+        if protection.lookups
+    }
+    for table in scene.catalog.tables.values():
+        roles = scene.held_among(readers.get(table.oid, ()))
+        outside = table.oid not in scene.protected and table.name not in scene.datamap.tables and table.kind in "rpf"
+        if not outside or not roles:
+            continue
+        like = [name for name, shape in shapes.items() if shape <= _shape(table)]
+        if like:
+            text = (
+                f"it has all the columns of {like[0]}, and {', '.join(map(quote, roles))} may read it;"
+                " it is not in the map, so it is taken to be no copy."
+            )
+            yield Assumption(f"table {table.name}", text)
+
+
+def _shape(table: Table) -> frozenset[tuple[str, str]]:
+    return frozenset((name, column.type.sql) for name, column in table.columns.items())
 
 
 def to_come(scene: Scene) -> Iterator[Assumption]:

@@ -41,7 +41,7 @@ def exempt_members(scene: Scene) -> Iterator[WayAround]:
         exempt = scene.held(name).exempt
         if role.can_login and not scene.above(name) and exempt not in (None, name):
             why = f"it is exempt as a member of {quote(exempt or '')}; the map does not name it."
-            mend = f"REVOKE {quote(exempt or '')} FROM {quote(name)};  -- or name it under exempt: in the map"
+            mend = _revoke(scene, exempt or "", name) + "  -- or name it under exempt: in the map"
             yield WayAround("exempt-member", f"role {quote(name)}", (), (name,), why, mend)
 
 
@@ -55,7 +55,7 @@ def become(scene: Scene) -> Iterator[WayAround | Assumption]:
     for login, role in scene.session.file("around/become"):
         if scene.above(login):
             continue
-        about, revoke = f"role {quote(login)}", f"REVOKE {quote(role)} FROM {quote(login)};"
+        about, revoke = f"role {quote(login)}", _revoke(scene, role, login)
         if scene.above(role) or role in ("rlsguard_owner", "rlsguard_nobody"):
             why = f"it is a member of {quote(role)}, whom no policy holds, and can become it."
             yield WayAround("member", about, (), (login,), why, revoke)
@@ -79,12 +79,27 @@ def become(scene: Scene) -> Iterator[WayAround | Assumption]:
             yield Assumption(f"role {quote(owner)}", text)
 
 
+def _revoke(scene: Scene, role: str, login: str) -> str:
+    """Return the SQL by which *login* is no longer a member of *role*: at the end of the shortest chain to it."""
+    has, seen, queue = scene.memberships.direct, {login}, [login]
+    while queue:
+        member = queue.pop(0)
+        if role in has.get(member, ()):
+            whose = "" if member == login else f"  -- of which {quote(login)} is a member"
+            return f"REVOKE {quote(role)} FROM {quote(member)};{whose}"
+        new = sorted(has.get(member, frozenset()) - seen)
+        seen.update(new)
+        queue += new
+    return f"REVOKE {quote(role)} FROM {quote(login)};"
+
+
 def attributes(scene: Scene) -> Iterator[Assumption]:
     """Name logins with an attribute that no policy can do anything about."""
     for name, superuser, bypass, replication, createrole in scene.session.file("around/attributes"):
         about = f"role {quote(name)}"
         if superuser:
-            yield Assumption(about, "it is a superuser: it sees every row, and can change everything.")
+            text = "it is a superuser: it sees every row, and can change everything, what this proof compares with too."
+            yield Assumption(about, text)
             continue
         if bypass:
             yield Assumption(about, "it has BYPASSRLS: it sees every row.")
@@ -125,10 +140,11 @@ def privileges(scene: Scene) -> Iterator[WayAround | Assumption]:
 def settings(scene: Scene) -> Iterator[WayAround | Assumption]:
     """Name settings of logins and databases that make them somebody else, or silence triggers or the audit."""
     for role, database, name, value in scene.session.file("around/role_settings"):
-        whose = f"role {quote(role)}" if role else f"database {quote(database)}"
+        whose = f"role {quote(role)}" if role else f"database {quote(database)}" if database else "all roles"
         where = f" IN DATABASE {quote(database)}" if role and database else ""
         about, roles = f"setting {name} of {whose}", (role,) if role else ()
-        mend = f"ALTER {'ROLE' if role else 'DATABASE'} {quote(role or database)}{where} RESET {name};"
+        whom = f"ROLE {quote(role)}" if role else f"DATABASE {quote(database)}" if database else "ROLE ALL"
+        mend = f"ALTER {whom}{where} RESET {name};"
         if name == "role" and role and value in scene.catalog.roles:
             less = scene.above(value) or scene.held(role).purposes - scene.held(value).purposes
             if less and not scene.above(role):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rlsguard.names import quote
+from psycopg import sql
+
+from rlsguard.names import Name, quote
 from rlsguard.prove.model import Assumption, WayAround, in_order
 from rlsguard.prove.scene import Scene
 
@@ -17,6 +19,19 @@ def functions(scene: Scene) -> Iterator[WayAround]:
             why = "it reads what the server keeps on disk, in which every row is."
             mend = f"REVOKE EXECUTE ON FUNCTION {signature} FROM {_listed(grantees)};"
             yield WayAround("server-function", f"function {signature}", (), roles, why, mend)
+
+
+def statistics(scene: Scene) -> Iterator[WayAround]:
+    """Name rights to the catalogs that hold the planner's statistics: values of every table, past pg_stats."""
+    for table, grantees in scene.session.file("around/statistics"):
+        roles = scene.held_among(grantees)
+        if roles:
+            why = "it holds the most common values of every column, of people who opted out too."
+            revoke = sql.SQL("REVOKE SELECT ON {} FROM {};").format(
+                Name("pg_catalog", table), sql.SQL(_listed(grantees))
+            )
+            mend = revoke.as_string()
+            yield WayAround("statistics", f"catalog {table}", (), roles, why, mend)
 
 
 def links(scene: Scene) -> Iterator[Assumption]:
@@ -39,6 +54,8 @@ def parameters(scene: Scene) -> Iterator[WayAround]:
             what = "keep reads from being audited"
         elif name.endswith("preload_libraries"):
             what = "load code into sessions"
+        elif name.endswith("_command"):
+            what = "have the server run programs"
         else:
             what = "switch triggers off"
         mend = f"REVOKE SET, ALTER SYSTEM ON PARAMETER {name} FROM {who};"
