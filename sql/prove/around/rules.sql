@@ -7,7 +7,7 @@ JOIN pg_catalog.pg_depend AS d
   ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_catalog.pg_class'::regclass
 JOIN unnest(%s::oid[]) AS t (oid) ON t.oid IN (d.refobjid, r.ev_class)
 WHERE r.ev_type <> '1' AND r.ev_enabled <> 'D'
-  -- DO INSTEAD NOTHING hands out nothing
-  AND r.ev_action::text <> '<>'
+  -- NOTHING hands out nothing
+  AND pg_get_ruledef(r.oid) !~ 'DO (INSTEAD |ALSO )?NOTHING;$'
 GROUP BY 1, 2, 3
 ORDER BY 2, 3, 1

@@ -27,7 +27,6 @@ _SEARCHES: tuple[Callable[[Scene], Iterator[Found]], ...] = (
     code.leakproof,
     code.of_others,
     copies.unmapped,
-    copies.alike,
     copies.to_come,
     copies.large_objects,
     keys.truncated,

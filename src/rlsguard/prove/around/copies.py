@@ -13,7 +13,14 @@ from rlsguard.sqlfiles import read
 
 
 def unmapped(scene: Scene) -> Iterator[Assumption]:
-    """Name tables that lead to people, as far as keys and names tell, and that the map does not mention."""
+    """Name tables that the map does not mention, and that lead to people or are like a protected one."""
+    leading = {one.about: one for one in _leading(scene)}
+    yield from leading.values()
+    yield from (one for one in _alike(scene) if one.about not in leading)
+
+
+def _leading(scene: Scene) -> Iterator[Assumption]:
+    """Name those that lead to people, as far as keys and names tell."""
     keys = [row for unit in scene.wanted.units if isinstance(unit, MapRows) for row in unit.subjects]
     mapped = [scene.catalog.tables[n].oid for n in scene.datamap.tables if n in scene.catalog.tables]
     params = {
@@ -36,8 +43,8 @@ def unmapped(scene: Scene) -> Iterator[Assumption]:
         yield Assumption(f"table {QualifiedName(schema, table)}", text)
 
 
-def alike(scene: Scene) -> Iterator[Assumption]:
-    """Name tables with every column of a protected one, by name and type: they may well be copies of it."""
+def _alike(scene: Scene) -> Iterator[Assumption]:
+    """Name those with every column of a protected one, by name and type: they may well be copies of it."""
     readers = dict(scene.session.file("around/readers"))
     shapes = {
         protection.name: _shape(scene.catalog.tables[protection.name])

@@ -1,0 +1,133 @@
+"""Ways in that take a detour: each leads a held login to hidden rows, is named, and is ended by the mend."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from catalogue.searching import around, assumed, mended, ways
+from guarding import BANK, BANK_MAP, apply, opt_out
+from servers import Database
+
+DEFINER = "LANGUAGE sql STABLE SECURITY DEFINER"
+PRIVATE = (
+    "CREATE SCHEMA private;"
+    f"CREATE FUNCTION private.f(n int) RETURNS numeric {DEFINER} AS 'SELECT amount FROM bank.trans WHERE trans_id = n';"
+)
+
+
+@dataclass(frozen=True)
+class Detour:
+    """What is made, how `campaign_app` then reads what it should not, and what the search must name."""
+
+    make: str
+    read: str
+    check: str
+    about: str
+
+
+DETOURS = {
+    "a definer that reads by another function": Detour(
+        "CREATE FUNCTION bank.inner_() RETURNS SETOF bank.trans LANGUAGE sql STABLE AS 'SELECT * FROM bank.trans';"
+        f"CREATE FUNCTION bank.outer_() RETURNS SETOF bank.trans {DEFINER} AS 'SELECT * FROM bank.inner_()'",
+        "SELECT trans_id FROM bank.outer_()", "definer", "function bank.outer_()",
+    ),
+    "a definer behind a view": Detour(
+        PRIVATE + "CREATE VIEW bank.api AS"
+        " SELECT n AS trans_id, private.f(n) AS amount FROM generate_series(1000, 1002) AS n;"
+        "GRANT SELECT ON bank.api TO campaign_app",
+        "SELECT trans_id FROM bank.api WHERE amount IS NOT NULL", "definer", "function private.f(integer)",
+    ),
+    "a definer behind an operator": Detour(
+        PRIVATE + "CREATE OPERATOR bank.@@@ (FUNCTION = private.f, RIGHTARG = int)",
+        "SELECT 1000 WHERE OPERATOR(bank.@@@) 1000 IS NOT NULL", "definer", "function private.f(integer)",
+    ),
+    "a definer that belongs to an extension": Detour(
+        f"CREATE FUNCTION bank.peek() RETURNS SETOF bank.trans {DEFINER} AS 'SELECT * FROM bank.trans';"
+        "ALTER EXTENSION plpgsql ADD FUNCTION bank.peek()",
+        "SELECT trans_id FROM bank.peek()", "definer", "function bank.peek()",
+    ),
+    "statistics of the server": Detour(
+        "ANALYZE bank.trans; GRANT SELECT ON pg_statistic TO campaign_app",
+        "SELECT 1000 FROM pg_statistic WHERE starelid = 'bank.trans'::regclass AND stavalues1::text LIKE '%1000%'",
+        "statistics", "catalog pg_statistic",
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture
+def bank(db: Database) -> Database:
+    db.execute(BANK)
+    apply(db, BANK_MAP)
+    opt_out(db, 1, "marketing")
+    return db
+
+
+@pytest.mark.parametrize("name", DETOURS)
+def test_a_detour_is_named_and_ended(bank: Database, name: str) -> None:
+    detour = DETOURS[name]
+    bank.execute(detour.make)
+    with bank.connect("campaign_app") as conn:
+        assert 1000 in [key for (key,) in conn.execute(detour.read).fetchall()]
+    assert "campaign_app" in ways(bank, detour.check)[detour.about].roles
+    mended(bank, detour.check, detour.about)
+
+
+def test_a_comment_names_no_table(bank: Database) -> None:
+    bank.execute(
+        f"CREATE FUNCTION bank.one() RETURNS int {DEFINER} AS '/* shown to the client */ SELECT 1 -- never of trans'"
+    )
+    assert ways(bank, "definer") == {}
+    bank.execute(f"CREATE FUNCTION bank.two() RETURNS bigint {DEFINER} AS 'SELECT count(*) /* all */ FROM bank.trans'")
+    assert ways(bank, "definer").keys() == {"function bank.two()"}
+
+
+def test_a_copy_by_its_columns_and_a_trigger_of_a_superuser_are_assumed(bank: Database) -> None:
+    bank.execute("CREATE TABLE bank.backup AS SELECT * FROM bank.trans; GRANT SELECT ON bank.backup TO campaign_app")
+    (text,) = assumed(bank, "table bank.backup")
+    assert text.startswith("it has all the columns of bank.trans, and campaign_app may read it")
+    bank.execute(
+        "CREATE TABLE bank.ask (n int, answer numeric); GRANT ALL ON bank.ask TO campaign_app;"
+        "CREATE FUNCTION bank.answer() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS"
+        " $$ BEGIN NEW.answer := (SELECT amount FROM bank.trans WHERE trans_id = NEW.n); RETURN NEW; END $$;"
+        "CREATE TRIGGER answer BEFORE INSERT ON bank.ask FOR EACH ROW EXECUTE FUNCTION bank.answer()"
+    )
+    (text,) = assumed(bank, "trigger function bank.answer()")
+    assert "when campaign_app write bank.ask" in text
+
+
+def test_a_policy_called_like_the_guards_is_a_strangers(db: Database) -> None:
+    db.execute(BANK)
+    text = BANK_MAP + "guard: {bypass: marker}\n"
+    apply(db, text)
+    assert ways(db, "guard", text) == {}
+    db.execute("CREATE POLICY guard ON rlsguard.guard_only USING (true)")
+    assert mended(db, "guard", "policy guard", text).mend == "DROP POLICY guard ON rlsguard.guard_only;"
+
+
+@pytest.mark.parametrize(
+    ("make", "check", "about"),
+    [
+        (
+            "ALTER ROLE ALL SET session_replication_role = replica",
+            "role-setting",
+            "setting session_replication_role of all roles",
+        ),
+        ("CREATE ROLE high BYPASSRLS; CREATE ROLE mid IN ROLE high; GRANT mid TO stranger", "member", "role stranger"),
+        ("CREATE ROLE mid IN ROLE pg_read_server_files; GRANT mid TO stranger", "predefined-role", "role stranger"),
+        ("CREATE ROLE mid IN ROLE sox_auditor; GRANT mid TO stranger", "exempt-member", "role stranger"),
+    ],
+)
+def test_a_mend_ends_what_is_granted_or_set_at_a_remove(bank: Database, make: str, check: str, about: str) -> None:
+    try:
+        bank.execute(make)
+        mended(bank, check, about)
+    finally:
+        bank.execute("ALTER ROLE ALL RESET session_replication_role")
+
+
+def test_a_rule_that_does_nothing_is_none(bank: Database) -> None:
+    bank.execute("CREATE RULE keep AS ON DELETE TO bank.trans DO INSTEAD NOTHING")
+    assert ways(bank, "rule") == {}
+    assert [one for one in around(bank) if "keep" in one.about] == []
