@@ -27,6 +27,8 @@ SETTINGS = {
     "wal_level": "logical",
     # Tests that need statistics say ANALYZE; a worker that wakes up now and then makes plans a matter of luck.
     "autovacuum": "off",
+    # Without statistics small queries look dear enough to be compiled, which takes a hundred times as long as they do.
+    "jit": "off",
 }
 
 _ROOT = Path(__file__).parents[1]

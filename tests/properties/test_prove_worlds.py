@@ -15,7 +15,7 @@ from worlds.building import build, data_map, in_force, judge, parts_seen
 from worlds.world import World, worlds
 
 
-@settings(THOROUGHLY, max_examples=20)
+@settings(THOROUGHLY, max_examples=10)
 @given(data=st.data())
 def test_a_proof_finds_no_fault_with_a_guard_that_is_right(server: Postgres, data: st.DataObject):
     world = data.draw(worlds(extensions(server)))

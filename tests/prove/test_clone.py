@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from guarding import BANK, BANK_MAP, apply, load, opt_out
+from guarding import BANK, BANK_MAP, HEAD, apply, load, opt_out
 from prove.test_live import LONG, ODD, ODD_MAP, standing
 from proving import faults, leaked, verdicts
 from rlsguard.problems import RlsguardError
@@ -18,6 +18,9 @@ REAL = {
     "new connection", "connection opened before", "prepared elsewhere", "cursor WITH HOLD", r"psql \copy",
     "pg_dump --enable-row-security", "pg_dump", "replication", "LISTEN",
 }  # fmt: skip
+
+# Where it does not matter which: programs that are started for each table and role take their time.
+ONE_TABLE = HEAD + "tables:\n  bank.client: {holds: [personal], subject: {client: client_id}}\n"
 
 
 @pytest.fixture
@@ -64,7 +67,7 @@ def test_a_telling_notification_is_found(bank: Database) -> None:
     telling = body.replace("'subject_kind', event.subject_kind,", "'who', event.subject_key,")
     assert telling != body
     bank.execute(telling)
-    proof = copy_and_prove(bank, BANK_MAP)
+    proof = copy_and_prove(bank, ONE_TABLE)
     assert {cell.path for cell in faults(proof)} == {"LISTEN"}
 
 
@@ -105,12 +108,12 @@ def test_partitions_are_copied_each_row_once(bank: Database) -> None:
 
 def test_the_copy_runs_on_the_installation_that_is_named(bank: Database) -> None:
     newest = max(present())
-    proof = copy_and_prove(bank, BANK_MAP, bindir=present()[newest])
+    proof = copy_and_prove(bank, ONE_TABLE, bindir=present()[newest])
     assert proof.right
     assert f"copied to {newest}." in proof.server
     with pytest.raises(RlsguardError, match="there is no PostgreSQL server in"):
-        copy_and_prove(bank, BANK_MAP, bindir=Path("/"))
+        copy_and_prove(bank, ONE_TABLE, bindir=Path("/"))
     oldest = min(present())
     if bank.major > oldest:
         with pytest.raises(RlsguardError, match=rf"PostgreSQL {oldest}.* is too old for a copy of {bank.major}"):
-            copy_and_prove(bank, BANK_MAP, bindir=present()[oldest])
+            copy_and_prove(bank, ONE_TABLE, bindir=present()[oldest])
