@@ -1,5 +1,5 @@
 -- Who, beside its owner, was granted SELECT on a table, or on any column of it.
-SELECT c.oid, array_agg(DISTINCT CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(g.grantee)::text END)
+SELECT c.oid, c.oid::regclass::text, array_agg(DISTINCT CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(g.grantee)::text END)
 FROM pg_catalog.pg_class AS c
 CROSS JOIN LATERAL (
     SELECT a.grantee, a.privilege_type FROM aclexplode(c.relacl) AS a

@@ -45,7 +45,7 @@ def _leading(scene: Scene) -> Iterator[Assumption]:
 
 def _alike(scene: Scene) -> Iterator[Assumption]:
     """Name those with every column of a protected one, by name and type: they may well be copies of it."""
-    readers = dict(scene.session.file("around/readers"))
+    readers = {oid: names for oid, _, names in scene.session.file("around/readers")}
     shapes = {
         protection.name: _shape(scene.catalog.tables[protection.name])
         for protection in scene.protected.values()

@@ -10,6 +10,8 @@ from rlsguard.names import Name, quote
 from rlsguard.prove.model import Assumption, WayAround, in_order
 from rlsguard.prove.scene import Scene
 
+_STATISTICS = ("pg_statistic", "pg_statistic_ext_data")
+
 
 def functions(scene: Scene) -> Iterator[WayAround]:
     """Name functions that read files or the log of changes, where somebody who is held may call them."""
@@ -23,8 +25,8 @@ def functions(scene: Scene) -> Iterator[WayAround]:
 
 def statistics(scene: Scene) -> Iterator[WayAround]:
     """Name rights to the catalogs that hold the planner's statistics: values of every table, past pg_stats."""
-    for table, grantees in scene.session.file("around/statistics"):
-        roles = scene.held_among(grantees)
+    for _, table, grantees in scene.session.file("around/readers"):
+        roles = scene.held_among(grantees) if table in _STATISTICS else ()
         if roles:
             why = "it holds the most common values of every column, of people who opted out too."
             revoke = sql.SQL("REVOKE SELECT ON {} FROM {};").format(
