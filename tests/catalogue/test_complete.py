@@ -20,7 +20,7 @@ def answers() -> dict[int, set[str]]:
     return {int(number): set(answer.split(", ")) for number, _, answer, _ in ROW.findall(DOCUMENT.read_text())}
 
 
-def tested() -> dict[int, set[str]]:
+def marked() -> dict[int, set[str]]:
     """Return the files that test each way: a test says which on the first lines of its body."""
     found: dict[int, set[str]] = {}
     for file in sorted(TESTS.glob("test_*.py")):
@@ -41,12 +41,12 @@ def test_every_way_has_an_answer():
 
 def test_what_is_said_to_be_detected_is_tested():
     wanted = {number for number, said in answers().items() if "detected" in said}
-    assert wanted - tested().keys() == set()
+    assert wanted - marked().keys() == set()
 
 
 def test_what_is_said_to_be_blocked_is_tested_as_such():
     wanted = {number for number, said in answers().items() if "blocked" in said}
-    have = {number for number, files in tested().items() if any("_blocked_" in file for file in files)}
+    have = {number for number, files in marked().items() if any("_blocked_" in file for file in files)}
     assert wanted - have == set()
 
 
@@ -68,4 +68,4 @@ def test_every_link_leads_to_a_heading():
 
 
 def test_no_test_is_of_a_way_that_is_not_there():
-    assert set(tested()) <= set(answers())
+    assert set(marked()) <= set(answers())
