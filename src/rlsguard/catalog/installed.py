@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
 from rlsguard.sqlfiles import read
+
+# The query for the hash of every object's definition.
+OBSERVE = sql.SQL(read("observe.sql")).format(definitions=sql.SQL(read("definitions.sql")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +23,7 @@ class ManifestEntry:
 
     Attributes:
         made_here: not in the database that this one was restored or copied from.
+        applied_at: when it was made, or last made anew.
     """
 
     unit: str
@@ -24,9 +31,10 @@ class ManifestEntry:
     objects: Mapping[str, str]
     detail: Mapping[str, Any]
     made_here: bool
+    applied_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Installed:
     """The guard as it stands. `objects` maps each object to the sha256 of its definition, deparsed by the server."""
 
@@ -35,10 +43,15 @@ class Installed:
 
     def details_of(self, kind: str, oid: int) -> Mapping[str, Any] | None:
         """Return what the manifest noted of the table with *oid* under units of *kind*, if anything."""
+        return self._details.get((kind, oid))
+
+    @cached_property
+    def _details(self) -> Mapping[tuple[Any, Any], Mapping[str, Any]]:
+        # The first of several: entries are in the order of their names.
+        found: dict[tuple[Any, Any], Mapping[str, Any]] = {}
         for entry in self.manifest.values():
-            if entry.detail.get("kind") == kind and entry.detail.get("oid") == oid:
-                return entry.detail
-        return None
+            found.setdefault((entry.detail.get("kind"), entry.detail.get("oid")), entry.detail)
+        return found
 
 
 NOTHING_INSTALLED = Installed({}, {})
@@ -59,7 +72,7 @@ def load_installed(conn: psycopg.Connection[Any]) -> Installed:
         if row is not None and row[0]:
             cur.execute(read("manifest.sql"))
             manifest = {r[0]: ManifestEntry(*r) for r in cur.fetchall()}
-        cur.execute(read("observe.sql"))
+        cur.execute(OBSERVE)
         objects = dict(cur.fetchall())
         if manifest:
             cur.execute(read("observe_rows.sql"))

@@ -12,6 +12,7 @@ import psycopg
 from rlsguard import __version__
 from rlsguard.apply import explain
 from rlsguard.cli.apply import apply
+from rlsguard.cli.check import check
 from rlsguard.cli.demo import demo
 from rlsguard.cli.doctor import doctor
 from rlsguard.cli.generate import generate
@@ -79,6 +80,7 @@ for _command in (
     opt_in,
     status,
     history,
+    check,
     prove,
     why,
     pgaudit,

@@ -1,7 +1,7 @@
 """The plan: every object that must exist, as plain frozen data and in the order in which it is made.
 
 Each unit has a `unit` name that stays the same from run to run, and names the `objects` that the
-catalog must show once it has been applied (spelled as `sql/observe.sql` spells them).
+catalog must show once it has been applied (spelled as `sql/definitions.sql` spells them).
 """
 
 from __future__ import annotations

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from rlsguard import catalog as catalogs
 from rlsguard import plan
-from rlsguard.catalog.installed import Installed, load_installed
-from rlsguard.catalog.model import Catalog, Table
+from rlsguard.catalog.installed import load_installed
+from rlsguard.catalog.model import Catalog
 from rlsguard.datamap.model import DataMap
 from rlsguard.people import in_force, load_memberships
 from rlsguard.plan.model import Protection
 from rlsguard.problems import RlsguardError
+from rlsguard.prove.applied import as_applied
 from rlsguard.prove.direct import relatives
 from rlsguard.prove.roles import above, probers
 from rlsguard.prove.routines import routines
@@ -33,10 +33,21 @@ def survey(session: Session, datamap: DataMap) -> Scene:
     """
     catalog = catalogs.load(session.conn)
     _refuse_the_blind(catalog)
+    return look_around(session, datamap, catalog)
+
+
+def look_around(session: Session, datamap: DataMap, catalog: Catalog) -> Scene:
+    """Read what the search for ways around looks at; any login may that may read the guard's manifest.
+
+    Raises:
+        MapError: the map does not fit the database.
+        RlsguardError: the guard is not there.
+    """
     installed = load_installed(session.conn)
     if not any(name == "relation rlsguard.opt_out_event" for name in installed.objects):
         raise RlsguardError("the map is not applied here: there is nothing to prove; run rlsguard apply first")
-    wanted = plan.build(datamap, _as_applied(catalog, datamap, installed), installed)
+    as_it_was, settled = as_applied(catalog, datamap, installed)
+    wanted = plan.build(settled, as_it_was, installed)
     protected = [unit for unit in wanted.units if isinstance(unit, Protection)]
     seen = windows(session, [unit.oid for unit in protected])
     oids = {unit.oid for unit in protected} | {window.oid for window in seen}
@@ -62,28 +73,6 @@ def _refuse_the_blind(catalog: Catalog) -> None:
             f"{catalog.user} does not see every row, so it cannot tell which are missing;"
             " prove as a superuser, or as a role with BYPASSRLS that may set the roles of the map"
         )
-
-
-def _as_applied(catalog: Catalog, datamap: DataMap, installed: Installed) -> Catalog:
-    """Return *catalog* without what a plan refuses and a proof is to show by what comes of it.
-
-    That is roles of the map that no policy holds, and policies that others added to tables that had no row security.
-    """
-    roles = {
-        name: replace(role, superuser=False, bypass_rls=False, replication=False) if name in datamap.roles else role
-        for name, role in catalog.roles.items()
-    }
-    tables = {name: _without_additions(table, datamap, installed) for name, table in catalog.tables.items()}
-    return replace(catalog, roles=roles, tables=tables)
-
-
-def _without_additions(table: Table, datamap: DataMap, installed: Installed) -> Table:
-    detail = installed.details_of("protect", table.oid)
-    entry = datamap.tables.get(table.name)
-    decided = entry is not None and entry.existing_policies is not None
-    if detail is None or detail["row_security_before"] or decided:
-        return table
-    return replace(table, policies=tuple(p for p in table.policies if p.name in detail["policies"]))
 
 
 def tops(scene: Scene) -> list[Protection]:

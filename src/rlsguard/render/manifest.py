@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from psycopg import sql
 
+from rlsguard.catalog.installed import OBSERVE
 from rlsguard.plan.model import Unit
 from rlsguard.render.sql import statements
 from rlsguard.render.template import text
@@ -31,8 +32,8 @@ def manifest_statements(units: Sequence[Unit]) -> str:
         for unit in units
     )
     template = sql.SQL(read("each/manifest.sql")).format(
-        observe=sql.SQL(_indented("observe.sql")),
-        observe_rows=sql.SQL(_indented("observe_rows.sql")),
+        observe=sql.SQL(_indented(text(OBSERVE))),
+        observe_rows=sql.SQL(_indented(read("observe_rows.sql"))),
         rows=rows,
     )
     return text(template)
@@ -52,5 +53,5 @@ def _array(values: Sequence[str]) -> sql.Composable:
     return sql.SQL("ARRAY[{}]::text[]").format(sql.SQL(", ").join(sql.Literal(v) for v in values))
 
 
-def _indented(name: str) -> str:
-    return "".join(f"    {line}\n" if line else "\n" for line in read(name).rstrip().splitlines()).rstrip()
+def _indented(query: str) -> str:
+    return "".join(f"    {line}\n" if line else "\n" for line in query.rstrip().splitlines()).rstrip()

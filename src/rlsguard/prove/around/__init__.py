@@ -10,7 +10,7 @@ from rlsguard.prove.scene import Scene
 
 Found = WayAround | Assumption
 
-_SEARCHES: tuple[Callable[[Scene], Iterator[Found]], ...] = (
+SEARCHES: tuple[Callable[[Scene], Iterator[Found]], ...] = (
     guard.changed,
     guard.strangers,
     guard.owners,
@@ -50,5 +50,5 @@ _SEARCHES: tuple[Callable[[Scene], Iterator[Found]], ...] = (
 
 def search(scene: Scene) -> Iterator[Found]:
     """Yield every way around that the catalog shows, and what has to be assumed because it cannot show it."""
-    for find in _SEARCHES:
+    for find in SEARCHES:
         yield from find(scene)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
+import psycopg
 from psycopg import sql
 
 from rlsguard.names import Name, QualifiedName, quote
@@ -69,8 +71,12 @@ def state(scene: Scene) -> Iterator[WayAround]:
                     f"by the ledger {wrong} opt-outs are in force that it does not hold,"
                     f" such as that of {unit.kind} {example}: policies do not know of them."
                 )
-                mend = _FOLD.format(kind=sql.Literal(unit.kind), **_names(unit)).as_string(scene.session.conn)
-                yield WayAround("state", str(unit.name), (), (), why, mend)
+                yield WayAround("state", str(unit.name), (), (), why, fold(unit, scene.session.conn))
+
+
+def fold(unit: State, conn: psycopg.Connection[Any]) -> str:
+    """Return the SQL that makes the state of *unit* what the ledger says."""
+    return _FOLD.format(kind=sql.Literal(unit.kind), **_names(unit)).as_string(conn)
 
 
 def _names(unit: State) -> dict[str, sql.Composable]:
@@ -97,4 +103,8 @@ SELECT DISTINCT ON (e.subject_key, e.purpose) {typed}(e.subject_key), e.purpose,
 FROM rlsguard.opt_out_event AS e
 WHERE e.subject_kind = {kind}
 ORDER BY e.subject_key, e.purpose, e.version DESC
-ON CONFLICT (subject_key, purpose) DO UPDATE SET (in_force, version) = (excluded.in_force, excluded.version);""")
+ON CONFLICT (subject_key, purpose) DO UPDATE SET (in_force, version) = (excluded.in_force, excluded.version);
+UPDATE {state} AS s SET in_force = false
+WHERE s.in_force AND NOT EXISTS (
+    SELECT FROM rlsguard.opt_out_event AS e
+    WHERE e.subject_kind = {kind} AND {typed}(e.subject_key) {equal} s.subject_key AND e.purpose = s.purpose);""")

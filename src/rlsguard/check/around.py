@@ -1,0 +1,95 @@
+"""What lies around the guard and weakens it: the search for ways around, as findings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import psycopg
+
+from rlsguard.apply import explain
+from rlsguard.check import kinds
+from rlsguard.check.model import Finding, Kind
+from rlsguard.check.scene import Scene
+from rlsguard.names import quote
+from rlsguard.prove.around import SEARCHES, copies, guard
+from rlsguard.prove.model import Assumption, WayAround
+from rlsguard.prove.scene import Scene as Surroundings
+
+_KINDS: dict[str, Kind] = {
+    "guard": kinds.STRANGER,
+    "guard-owner": kinds.GUARD_OWNER,
+    "view": kinds.VIEW,
+    "materialised-view": kinds.MATERIALISED_VIEW,
+    "partition": kinds.PARTITION,
+    "policy-order": kinds.POLICY_ORDER,
+    "foreign-table": kinds.FOREIGN_TABLE,
+    "publication": kinds.PUBLICATION,
+    "rule": kinds.RULE,
+    "definer": kinds.DEFINER,
+    "leakproof": kinds.LEAKPROOF,
+    "code-of-others": kinds.CODE_OF_OTHERS,
+    "privilege": kinds.PRIVILEGE,
+    "role": kinds.ROLE,
+    "exempt-member": kinds.EXEMPT_MEMBER,
+    "member": kinds.MEMBER,
+    "predefined-role": kinds.PREDEFINED_ROLE,
+    "auditor": kinds.AUDITOR,
+    "role-setting": kinds.ROLE_SETTING,
+    "server-function": kinds.SERVER_FUNCTION,
+    "statistics": kinds.STATISTICS,
+    "parameter": kinds.PARAMETER,
+    "prepared-transaction": kinds.PREPARED,
+}
+# Of what a proof has to assume, what a map can settle: by the search that says so.
+_ASSUMED = {copies.unmapped: kinds.UNMAPPED}
+# Done more thoroughly here.
+_LEFT_OUT = (guard.changed, guard.state)
+
+
+def check(scene: Scene) -> Iterator[Finding]:
+    """Yield every way around that the catalog shows."""
+    for find in SEARCHES:
+        if find not in _LEFT_OUT:
+            yield from _found(scene, find)
+    yield from _above(scene)
+
+
+def _found(scene: Scene, find: Callable[[Surroundings], Iterator[WayAround | Assumption]]) -> Iterator[Finding]:
+    place = scene.surroundings
+    try:
+        with place.session.savepoint():
+            for one in find(place):
+                if isinstance(one, WayAround):
+                    position = scene.position(one.tables[0] if one.tables else None)
+                    yield Finding(
+                        _KINDS[one.check], one.about, one.why, one.mend, one.tables, one.roles, position=position
+                    )
+                elif find in _ASSUMED:
+                    mend = f"Say in the map what {one.about} holds, and how its rows lead to people."
+                    yield Finding(_ASSUMED[find], one.about, one.text, mend, position=scene.position())
+    except psycopg.Error as error:
+        if place.session.conn.broken:
+            raise
+        about = f"search {find.__module__.rpartition('.')[2]}.{find.__name__}"
+        mend = "Check as a superuser, or as a member of rlsguard_auditor."
+        yield scene.finding(kinds.NOT_LOOKED, about, f"could not look: {explain(error)}.", mend)
+
+
+def _above(scene: Scene) -> Iterator[Finding]:
+    """Name logins that no policy holds and that nobody answers for; the server's first superuser has to be."""
+    place = scene.surroundings
+    for name, superuser, bypass, replication in place.session.file("../check/above"):
+        if name in scene.datamap.exempt or name in scene.datamap.roles:
+            continue
+        what = "a superuser" if superuser else "BYPASSRLS" if bypass else "REPLICATION"
+        has = f"it is {what}" if superuser else f"it has {what}"
+        mend = (
+            f"ALTER ROLE {quote(name)} NO{'SUPERUSER' if superuser else what};"
+            "  -- or name it under exempt: in the map, and why"
+        )
+        if superuser or bypass:
+            why = f"{has}: it sees every row, whoever opted out."
+            yield scene.finding(kinds.BYPASSER, f"role {quote(name)}", why, mend)
+        elif replication:
+            why = f"{has}: it can copy the whole server, whoever opted out."
+            yield scene.finding(kinds.REPLICATOR, f"role {quote(name)}", why, mend)

@@ -1,0 +1,150 @@
+"""The guard's objects, held against what they should be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+
+from psycopg import sql
+
+from rlsguard.check import kinds
+from rlsguard.check.model import Finding, Kind
+from rlsguard.check.scene import Scene
+from rlsguard.names import QualifiedName, quote
+from rlsguard.plan.model import AuditTriggers, MapRows, Protection, Unit
+from rlsguard.render.manifest import statements_hash
+
+APPLY = "rlsguard apply MAP"
+
+# By how an object's name begins: the kinds of finding for one that is gone and one that was changed.
+_KINDS: tuple[tuple[str, Kind, Kind], ...] = (
+    ("row security ", kinds.ROW_SECURITY, kinds.ROW_SECURITY),
+    ("policy ", kinds.POLICY_MISSING, kinds.POLICY_CHANGED),
+    ("relation rlsguard_views.", kinds.VIEW_MISSING, kinds.VIEW_CHANGED),
+    ("relation rlsguard.current_purpose", kinds.VIEW_MISSING, kinds.VIEW_CHANGED),
+    ("relation ", kinds.TABLE_MISSING, kinds.TABLE_CHANGED),
+    ("sequence ", kinds.TABLE_MISSING, kinds.TABLE_CHANGED),
+    ("function ", kinds.FUNCTION_MISSING, kinds.FUNCTION_CHANGED),
+    ("trigger ", kinds.TRIGGER_MISSING, kinds.TRIGGER_CHANGED),
+    ("role ", kinds.ROLE_CHANGED, kinds.ROLE_CHANGED),
+    ("schema ", kinds.SCHEMA_CHANGED, kinds.SCHEMA_CHANGED),
+    ("", kinds.RIGHT_MISSING, kinds.RIGHT_MISSING),
+)
+
+
+def check(scene: Scene) -> Iterator[Finding]:
+    """Hold every object that the plan makes against the database, and name what nobody asked for."""
+    known: set[str] = set()
+    for unit in scene.wanted.units:
+        known.update(unit.objects)
+        if not isinstance(unit, MapRows):
+            yield from _unit(scene, unit)
+    # Such as the ledger's sequence: made along with what the plan names.
+    for name in sorted(scene.expected.definitions.keys() - known):
+        if scene.found.get(name) != scene.expected.definitions[name]:
+            yield _wrong(scene, name, None)
+    yield from _kept(scene)
+    yield from _strangers(scene, known)
+
+
+def _unit(scene: Scene, unit: Unit) -> Iterator[Finding]:
+    entry = scene.applied.get(unit.unit)
+    compared = [name for name in unit.objects if name in scene.expected.definitions]
+    wrong = [name for name in compared if scene.found.get(name) != scene.expected.definitions[name]]
+    if entry is None and (wrong or len(compared) < len(unit.objects)):
+        yield scene.finding(kinds.UNAPPLIED, unit.unit, "the map asks for it, and it was never applied.", APPLY, unit)
+        return
+    if entry is None:
+        return
+    if unit.table is not None and entry.made_here and entry.detail["oid"] != unit.detail["oid"]:
+        if wrong or len(compared) < len(unit.objects):
+            yield scene.finding(kinds.REPLACED_TABLE, unit.unit, _REPLACED, APPLY, unit)
+        return
+    outdated = entry.statements_hash != statements_hash(unit)
+    as_applied = all(_hash(scene.found.get(name)) == entry.objects.get(name) for name in wrong)
+    if outdated and as_applied and (wrong or len(compared) < len(unit.objects)):
+        name = wrong[0] if len(wrong) == 1 else None
+        expected = scene.expected.definitions[name] if name is not None else None
+        found = scene.found.get(name) if name is not None else None
+        yield scene.finding(kinds.OUTDATED, unit.unit, _OUTDATED, APPLY, unit, expected=expected, found=found)
+        return
+    for name in unit.objects:
+        # Where nothing else tells how it should look, what the manifest has noted does.
+        noted = entry.objects.get(name) if entry.made_here else None
+        if name in wrong or (name not in compared and (name not in scene.found or _hash(scene.found[name]) != noted)):
+            yield _wrong(scene, name, unit)
+
+
+_OUTDATED = "the map, or rlsguard itself, asks for something else than was applied."
+_REPLACED = "it was applied to another table that had this name: what is there now was made later, without a guard."
+
+
+def _wrong(scene: Scene, name: str, unit: Unit | None) -> Finding:
+    entry = scene.applied.get(unit.unit) if unit is not None else None
+    expected, found = scene.expected.definitions.get(name), scene.found.get(name)
+    gone, changed = next((gone, changed) for prefix, gone, changed in _KINDS if name.startswith(prefix))
+    kind, why, mend = changed, "it is not defined as it should be.", _mend(name, unit)
+    if found is None:
+        kind, why, mend = gone, "the guard needs it, and it is gone.", APPLY
+    elif entry is not None and expected is not None and entry.objects.get(name) == _hash(found):
+        kind, why = kinds.MANIFEST, "it is not as it should be, and the manifest says that it is: both were changed."
+        forget = sql.SQL("DELETE FROM rlsguard.manifest WHERE unit = {};").format(sql.Literal(entry.unit))
+        mend = f"{forget.as_string()}  -- then {APPLY}"
+    elif kind is kinds.ROW_SECURITY:
+        why = "row security is off, or not forced: then policies hold nobody, or all but its owner."
+    return scene.finding(kind, name, why, mend, unit, expected=expected, found=found)
+
+
+def _mend(name: str, unit: Unit | None) -> str:
+    if isinstance(unit, Protection) and name.startswith("row security "):
+        return f"ALTER TABLE {unit.name} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;"
+    if isinstance(unit, AuditTriggers) and name.startswith("trigger "):
+        trigger = next(t.name for t in unit.triggers if name.endswith(f" {t.name}"))
+        return f"ALTER TABLE {unit.name} ENABLE ALWAYS TRIGGER {quote(trigger)};  -- if that is not all, {APPLY}"
+    return APPLY
+
+
+def _kept(scene: Scene) -> Iterator[Finding]:
+    """Name tables that are guarded, and no longer in the map."""
+    names = {table.oid: name for name, table in scene.catalog.tables.items()}
+    for entry in scene.installed.manifest.values():
+        oid = entry.detail.get("oid")
+        if entry.detail.get("kind") == "protect" and oid in names and oid not in scene.protected:
+            name = names[oid]
+            why = "it is guarded, and the map no longer has it."
+            yield scene.finding(kinds.NOT_IN_MAP, f"table {name}", why, f"{APPLY} --prune {name}")
+
+
+def _strangers(scene: Scene, known: set[str]) -> Iterator[Finding]:
+    """Name what is the guard's by its place or its name, and that nobody asked for."""
+    tables = {f"{name.schema}.{name.name}": name for name in scene.catalog.tables}
+    known = known | scene.expected.definitions.keys()
+    known |= {name for entry in scene.installed.manifest.values() for name in entry.objects}
+    for name in sorted(scene.found.keys() - known):
+        kind, rest = name.split(" ", 1)
+        drop = _drop(kind, rest, scene.found[name], tables)
+        if drop is not None:  # rights that the guard does not need any more do no harm
+            why = "it is the guard's by its place or its name, and neither the map nor the guard asks for it."
+            yield scene.finding(kinds.STRANGER, name, why, drop, found=scene.found[name])
+
+
+def _drop(kind: str, rest: str, definition: str, tables: Mapping[str, QualifiedName]) -> str | None:
+    schema, _, name = rest.partition(".")
+    match kind:
+        case "relation":
+            what = "VIEW" if definition.startswith("VIEW") else "TABLE"
+            return f"DROP {what} {QualifiedName(schema, name)};"
+        case "sequence":
+            return f"DROP SEQUENCE {QualifiedName(schema, name)};"
+        case "function":
+            function, _, arguments = name.partition("(")
+            return f"DROP ROUTINE {QualifiedName(schema, function)}({arguments};"
+        case "policy" | "trigger":
+            on = max((spelled for spelled in tables if rest.startswith(f"{spelled} ")), key=len, default=None)
+            if on is not None and schema != "rlsguard":
+                return f"DROP {kind.upper()} {quote(rest[len(on) + 1 :])} ON {tables[on]};"
+    return None
+
+
+def _hash(definition: str | None) -> str | None:
+    return None if definition is None else sha256(definition.encode()).hexdigest()

@@ -1,0 +1,13 @@
+"""A check's outcome in the formats that people and CI systems read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from rlsguard.check.model import Outcome
+from rlsguard.check.report.json import json
+from rlsguard.check.report.text import text
+
+__all__ = ["FORMATS", "text"]
+
+FORMATS: Mapping[str, Callable[[Outcome], str]] = {"json": json}

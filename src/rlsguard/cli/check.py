@@ -1,0 +1,85 @@
+"""rlsguard check"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from rlsguard import check as checking
+from rlsguard import datamap
+from rlsguard.check import SEVERITIES, report
+from rlsguard.cli.options import Seconds, connected, dsn_option, map_argument
+from rlsguard.cli.output import print_rich, safe
+
+
+@click.command(epilog="Example: rlsguard check map.yaml --dsn service=bank --format sarif > check.sarif")
+@map_argument
+@dsn_option
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["text", *report.FORMATS]),
+    default="text",
+    show_default=True,
+    help="How to print the answer.",
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice([*SEVERITIES, "never"]),
+    default="warning",
+    show_default=True,
+    help="The least grave finding that makes the exit code 1.",
+)
+@click.option("--only", "only", multiple=True, metavar="ID", help="Look for this finding only, such as RG106; repeat.")
+@click.option(
+    "--since-baseline",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Leave out what an earlier check has found: its --format json.",
+)
+@click.option(
+    "--scratch",
+    metavar="BINDIR|DSN",
+    help="A server of the same major version to find out on how definitions should look: where its programs are, or a"
+    " DSN to it as a superuser. By default what this machine has.",
+)
+@click.option(
+    "--statement-timeout",
+    type=Seconds(0.001),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long any one statement may take.",
+)
+def check(
+    map_path: Path,
+    dsn: str,
+    output_format: str,
+    fail_on: str,
+    only: tuple[str, ...],
+    since_baseline: Path | None,
+    scratch: str | None,
+    statement_timeout: float,
+) -> None:
+    """Find what is no longer as the map says, and what around the guard weakens it.
+
+    Compares policies, views, functions, triggers, tables, roles and rights, each exactly as the server spells them, the
+    map's rows, and the state with the ledger; then looks for ways around. The database is only read: any login will
+    do that is a member of rlsguard_auditor, on a hot standby too. Findings that somebody answers for go under
+    waivers: in the map.
+
+    Exit code 1 if there is a finding as grave as --fail-on says; what could not be compared is a finding, too.
+    """
+    loaded = datamap.load(map_path)
+    with connected(dsn) as conn:
+        outcome = checking.check(conn, loaded, scratch=scratch, statement_timeout=statement_timeout, only=only)
+    if since_baseline is not None:
+        outcome = checking.since(outcome, since_baseline)
+    if output_format == "text":
+        for line in report.text(outcome, safe=safe):
+            print_rich(line)
+    else:
+        click.echo(report.FORMATS[output_format](outcome), nl=False)
+    if any(outcome.fails(severity) for severity in SEVERITIES if severity == fail_on):
+        raise click.exceptions.Exit(1)
