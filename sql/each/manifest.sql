@@ -8,13 +8,20 @@ WITH observed AS (
 ), wanted (unit, statements_hash, objects, detail) AS (
     VALUES
     {rows}
+), made (unit, objects) AS (
+    SELECT w.unit, jsonb_object_agg(o.object, o.hash)
+    FROM wanted AS w
+    CROSS JOIN LATERAL unnest(w.objects) AS n (object)
+    JOIN observed AS o ON o.object = n.object
+    GROUP BY w.unit
 )
 INSERT INTO rlsguard.manifest AS m (unit, statements_hash, objects, detail, made_in)
 SELECT w.unit, w.statements_hash,
-       coalesce((SELECT jsonb_object_agg(o.object, o.hash) FROM observed AS o WHERE o.object = ANY (w.objects)), '{{}}'),
+       coalesce(made.objects, '{{}}'),
        w.detail,
        c.system_identifier || '/' || d.oid
 FROM wanted AS w
+LEFT JOIN made ON made.unit = w.unit
 CROSS JOIN pg_control_system() AS c
 JOIN pg_database AS d ON d.datname = current_database()
 ON CONFLICT (unit) DO UPDATE

@@ -18,6 +18,7 @@ from rlsguard.check.expected import Expected, binaries, expected, without
 from rlsguard.check.expected import rows as read_rows
 from rlsguard.check.model import SEVERITIES, Finding, Kind, Outcome, Severity, Waived, in_order
 from rlsguard.check.scene import Scene
+from rlsguard.check.waivers import refuse_unknown, waive
 from rlsguard.datamap.model import DataMap
 from rlsguard.problems import RlsguardError, did_you_mean
 from rlsguard.prove.scene import Scene as Surroundings
@@ -58,6 +59,7 @@ def check(
     for one in only:
         if one not in kinds.KINDS:
             raise RlsguardError(f"there is no finding {one}{did_you_mean(one, kinds.KINDS)}")
+    refuse_unknown(datamap)
     started, clock = datetime.now(UTC), time.monotonic()
     try:
         with begin(conn, statement_timeout=statement_timeout) as session:
@@ -65,7 +67,7 @@ def check(
             should = _expected(surroundings, scratch)
             scene = Scene(surroundings, dict(read_rows(conn, "definitions")), should)
             findings = [*_not_compared(scene), *(found for look in _CHECKS for found in look(scene))]
-            return Outcome(
+            outcome = Outcome(
                 database=f"{conn.info.host}:{conn.info.port}/{conn.info.dbname}",
                 server=conn.info.parameter_status("server_version") or "",
                 started_at=started,
@@ -74,6 +76,7 @@ def check(
                 with_server=should.server,
                 findings=in_order(f for f in findings if not only or f.kind.id in only),
             )
+            return waive(outcome, datamap, surroundings.today, all_looked_for=not only)
     except psycopg.errors.InsufficientPrivilege as error:
         raise RlsguardError(f"{explain(error)}; check as a superuser, or as a member of rlsguard_auditor") from error
     except psycopg.Error as error:

@@ -7,6 +7,7 @@ from hashlib import sha256
 
 from psycopg import sql
 
+from rlsguard.catalog.installed import ManifestEntry
 from rlsguard.check import kinds
 from rlsguard.check.model import Finding, Kind
 from rlsguard.check.scene import Scene
@@ -49,30 +50,36 @@ def check(scene: Scene) -> Iterator[Finding]:
 
 def _unit(scene: Scene, unit: Unit) -> Iterator[Finding]:
     entry = scene.applied.get(unit.unit)
-    compared = [name for name in unit.objects if name in scene.expected.definitions]
-    wrong = [name for name in compared if scene.found.get(name) != scene.expected.definitions[name]]
-    if entry is None and (wrong or len(compared) < len(unit.objects)):
+    unknown = [name for name in unit.objects if name not in scene.expected.definitions]
+    wrong = [name for name in unit.objects if _is_wrong(scene, name)]
+    if not wrong and not unknown:
+        return  # whatever the manifest says
+    if entry is None:
         yield scene.finding(kinds.UNAPPLIED, unit.unit, "the map asks for it, and it was never applied.", APPLY, unit)
         return
-    if entry is None:
-        return
     if unit.table is not None and entry.made_here and entry.detail["oid"] != unit.detail["oid"]:
-        if wrong or len(compared) < len(unit.objects):
-            yield scene.finding(kinds.REPLACED_TABLE, unit.unit, _REPLACED, APPLY, unit)
+        yield scene.finding(kinds.REPLACED_TABLE, unit.unit, _REPLACED, APPLY, unit)
         return
-    outdated = entry.statements_hash != statements_hash(unit)
     as_applied = all(_hash(scene.found.get(name)) == entry.objects.get(name) for name in wrong)
-    if outdated and as_applied and (wrong or len(compared) < len(unit.objects)):
-        name = wrong[0] if len(wrong) == 1 else None
-        expected = scene.expected.definitions[name] if name is not None else None
-        found = scene.found.get(name) if name is not None else None
+    if as_applied and entry.statements_hash != statements_hash(unit):
+        name = wrong[0] if len(wrong) == 1 else ""
+        expected, found = scene.expected.definitions.get(name), scene.found.get(name)
         yield scene.finding(kinds.OUTDATED, unit.unit, _OUTDATED, APPLY, unit, expected=expected, found=found)
         return
-    for name in unit.objects:
-        # Where nothing else tells how it should look, what the manifest has noted does.
-        noted = entry.objects.get(name) if entry.made_here else None
-        if name in wrong or (name not in compared and (name not in scene.found or _hash(scene.found[name]) != noted)):
-            yield _wrong(scene, name, unit)
+    # Where nothing else tells how an object should look, what the manifest has noted does: unless it was elsewhere.
+    wrong += [
+        name for name in unknown if name not in scene.found or (entry.made_here and _is_other(scene, name, entry))
+    ]
+    yield from (_wrong(scene, name, unit) for name in wrong)
+
+
+def _is_other(scene: Scene, name: str, entry: ManifestEntry) -> bool:
+    return _hash(scene.found[name]) != entry.objects.get(name)
+
+
+def _is_wrong(scene: Scene, name: str) -> bool:
+    expected = scene.expected.definitions.get(name)
+    return expected is not None and scene.found.get(name) != expected
 
 
 _OUTDATED = "the map, or rlsguard itself, asks for something else than was applied."

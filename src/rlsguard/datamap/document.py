@@ -14,6 +14,7 @@ from rlsguard.datamap.paths import UnreadableError, column_name, subject_paths, 
 
 _KIND = re.compile(r"[a-z][a-z0-9_]{0,29}")
 _PURPOSE = re.compile(r"[a-z][a-z0-9_.-]{0,62}")
+_WAIVED = re.compile(r"RG[0-9]{3} \S.*", re.DOTALL)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -55,6 +56,14 @@ def _role(text: str) -> str:
         raise refuse("a role's name has 1 to 63 bytes")
     if text in ("public", "none") or text.startswith(("pg_", "rlsguard_")):
         raise refuse(f"role {text} cannot be mapped: it is not one that reads for a purpose")
+    return text
+
+
+def _waived(text: str) -> str:
+    if not _WAIVED.fullmatch(text):
+        raise refuse(
+            f"{text} is no finding that could be waived: that is its id and its object, as check prints them"
+        )
     return text
 
 
@@ -123,6 +132,7 @@ ColumnName = Annotated[str, AfterValidator(_column)]
 Kind = Annotated[str, AfterValidator(_kind)]
 PurposeName = Annotated[str, AfterValidator(_purpose)]
 RoleName = Annotated[str, AfterValidator(_role)]
+WaivedFinding = Annotated[str, AfterValidator(_waived)]
 Some = Annotated[str, AfterValidator(_some)]
 Paths = Annotated[Any, AfterValidator(_paths), WithJsonSchema(_PATHS_SCHEMA)]
 
@@ -152,6 +162,14 @@ class ExemptionDocument(_Strict):
     until: Annotated[date | None, BeforeValidator(_date)] = Field(
         None, description="The last day of the exemption (UTC)"
     )
+
+
+class WaiverDocument(_Strict):
+    """A finding of rlsguard check that somebody answers for."""
+
+    reason: Some = Field(description="Why it may stay; auditors read it")
+    owner: Some = Field(description="Who answers for it")
+    until: Annotated[date, BeforeValidator(_date)] = Field(description="The last day of the waiver (UTC)")
 
 
 class AuditDocument(_Strict):
@@ -203,6 +221,9 @@ class MapDocument(_Strict):
     roles: dict[RoleName, list[str]] = Field(default_factory=dict, description="Database role -> its purposes")
     exempt: dict[RoleName, ExemptionDocument] = Field(default_factory=dict)
     tables: dict[TableName, TableDocument] = Field(default_factory=dict)
+    waivers: dict[WaivedFinding, WaiverDocument] = Field(
+        default_factory=dict, description="Finding of rlsguard check, as `RG206 publication feed` -> who answers for it"
+    )
     guard: GuardDocument = GuardDocument(bypass=None)
 
 

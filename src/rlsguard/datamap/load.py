@@ -9,12 +9,12 @@ from pydantic import ValidationError
 
 from rlsguard.datamap import nodes, references, wording
 from rlsguard.datamap.document import AuditDocument, MapDocument, TableDocument
-from rlsguard.datamap.model import Audit, DataMap, Exemption, Purpose, Role, Subject, TableEntry
+from rlsguard.datamap.model import Audit, DataMap, Exemption, Purpose, Role, Subject, TableEntry, Waiver
 from rlsguard.datamap.paths import column_name, subject_paths, table_name
 from rlsguard.names import QualifiedName
 from rlsguard.problems import Location, MapError, Position, Problem, RlsguardError
 
-_SECTIONS = ("subjects", "purposes", "roles", "exempt", "tables")
+_SECTIONS = ("subjects", "purposes", "roles", "exempt", "tables", "waivers")
 
 
 def load(path: str | Path) -> DataMap:
@@ -112,6 +112,10 @@ def _datamap(document: MapDocument, positions: dict[Location, Position]) -> Data
             for name, exemption in document.exempt.items()
         },
         tables=dict(_entry(name, entry) for name, entry in document.tables.items()),
+        waivers={
+            finding: Waiver(finding, waiver.reason, waiver.owner, waiver.until, ("waivers", finding))
+            for finding, waiver in document.waivers.items()
+        },
         bypass=document.guard.bypass,
         positions=positions,
     )

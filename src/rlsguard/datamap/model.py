@@ -58,6 +58,21 @@ class Exemption:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiver:
+    """A finding of a check that somebody answers for, until the end of the day `until` (UTC).
+
+    Attributes:
+        finding: the id of the finding, a space, and its object.
+    """
+
+    finding: str
+    reason: str
+    owner: str
+    until: date
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
 class Join:
     """One equality of a hop: the column on this side, the column of the table hopped to."""
 
@@ -118,6 +133,7 @@ class DataMap:
     roles: Mapping[str, Role]
     exempt: Mapping[str, Exemption]
     tables: Mapping[QualifiedName, TableEntry]
+    waivers: Mapping[str, Waiver]
     bypass: Bypass | None
     positions: Mapping[Location, Position]
 

@@ -27,6 +27,7 @@ _MODELS: Mapping[str, type[BaseModel]] = {
     "subjects": document.SubjectDocument,
     "purposes": document.PurposeDocument,
     "exempt": document.ExemptionDocument,
+    "waivers": document.WaiverDocument,
     "tables": document.TableDocument,
 }
 

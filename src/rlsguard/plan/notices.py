@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from rlsguard.catalog.model import Catalog, Table
 from rlsguard.datamap.model import DataMap, TableEntry
-from rlsguard.names import quote
+from rlsguard.names import QualifiedName, quote
 from rlsguard.plan.model import Notice, Route
 from rlsguard.plan.resolve import link_tables
 
@@ -25,11 +25,12 @@ def notices_of(datamap: DataMap, catalog: Catalog, entries: Entries) -> tuple[No
         if exemption.until is not None and exemption.until < catalog.today:
             text = f"the exemption ended with {exemption.until}: opt-outs hide rows from this role, too."
             found.append(Notice(quote(exemption.role), text))
+    guarded = frozenset(entry.table for entry, _, routes in entries if routes)
     for entry, table, routes in entries:
         if entry.audit is not None:
             found += _of_types(table, table.columns, catalog, "row changes of this table")
         if entry.paths:
-            found += _of_table(entry, table, routes, catalog, entries)
+            found += _of_table(entry, table, routes, catalog, guarded)
     return tuple(dict.fromkeys(found))
 
 
@@ -47,7 +48,11 @@ def _of_types(table: Table, columns: Iterable[str], catalog: Catalog, recorded: 
 
 
 def _of_table(
-    entry: TableEntry, table: Table, routes: tuple[Route, ...], catalog: Catalog, entries: Entries
+    entry: TableEntry,
+    table: Table,
+    routes: tuple[Route, ...],
+    catalog: Catalog,
+    guarded: frozenset[QualifiedName],
 ) -> Iterator[Notice]:
     about = str(table.name)
     if table.truncate_grantees:
@@ -83,7 +88,6 @@ def _of_table(
                 about,
                 f"a row without a row in {link} belongs to nobody and stays visible; when_unknown: hide hides it.",
             )
-    guarded = {e.table for e, _, r in entries if r}
     for hop in dict.fromkeys(step.table for route in routes for step in route.steps):
         if hop not in guarded:
             yield Notice(

@@ -1,0 +1,60 @@
+"""Findings that somebody answers for, until a day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import date
+
+from rlsguard.check import kinds
+from rlsguard.check.model import Finding, Outcome, Waived, in_order
+from rlsguard.datamap.model import DataMap, Waiver
+from rlsguard.problems import MapError, Problem, did_you_mean
+
+
+def refuse_unknown(datamap: DataMap) -> None:
+    """Raise an error for waivers of findings that there are none of.
+
+    Raises:
+        MapError: names each.
+    """
+    problems = []
+    for waiver in datamap.waivers.values():
+        name = waiver.finding.split(" ", 1)[0]
+        if name not in kinds.KINDS:
+            message = f"there is no finding {name}{did_you_mean(name, kinds.KINDS)}"
+            problems.append(Problem(datamap.position(waiver.location), waiver.location, message))
+    if problems:
+        raise MapError(problems)
+
+
+def waive(outcome: Outcome, datamap: DataMap, today: date, *, all_looked_for: bool) -> Outcome:
+    """Return *outcome* with what waivers of *datamap* cover set apart, and with findings about the waivers themselves.
+
+    Args:
+        today: in UTC.
+        all_looked_for: whether it was looked for everything: else a waiver of what was not looked for is not unused.
+    """
+    waived = [
+        Waived(finding, waiver.reason, waiver.owner, waiver.until)
+        for finding in outcome.findings
+        if (waiver := datamap.waivers.get(finding.key)) is not None and today <= waiver.until
+    ]
+    covered = {one.finding.key for one in waived}
+    left = [finding for finding in outcome.findings if finding.key not in covered]
+    if all_looked_for:
+        left += _about(datamap, datamap.waivers.values(), {finding.key for finding in outcome.findings}, today)
+    return replace(outcome, findings=in_order(left), waived=tuple(waived))
+
+
+def _about(datamap: DataMap, waivers: Iterable[Waiver], found: set[str], today: date) -> Iterator[Finding]:
+    for waiver in waivers:
+        place = datamap.position(waiver.location)
+        if waiver.finding not in found:
+            why = "it is not found: the waiver covers nothing, and would hide it if it came."
+            mend = "Take it out of the map."
+            yield Finding(kinds.WAIVER_UNUSED, waiver.finding, why, mend, position=place)
+        elif today > waiver.until:
+            why = f"its waiver, for which {waiver.owner} answers, ended with {waiver.until}."
+            mend = "Mend the finding, or let its owner decide anew."
+            yield Finding(kinds.WAIVER_EXPIRED, waiver.finding, why, mend, position=place)
