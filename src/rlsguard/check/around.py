@@ -40,10 +40,8 @@ _KINDS: dict[str, Kind] = {
     "parameter": kinds.PARAMETER,
     "prepared-transaction": kinds.PREPARED,
 }
-# Of what a proof has to assume, what a map can settle: by the search that says so.
-_ASSUMED = {copies.unmapped: kinds.UNMAPPED}
-# Done more thoroughly here.
-_LEFT_OUT = (guard.changed, guard.state)
+# Done more thoroughly in modules of their own.
+_LEFT_OUT = (guard.changed, guard.state, copies.unmapped)
 
 
 def check(scene: Scene) -> Iterator[Finding]:
@@ -64,9 +62,6 @@ def _found(scene: Scene, find: Callable[[Surroundings], Iterator[WayAround | Ass
                     yield Finding(
                         _KINDS[one.check], one.about, one.why, one.mend, one.tables, one.roles, position=position
                     )
-                elif find in _ASSUMED:
-                    mend = f"Say in the map what {one.about} holds, and how its rows lead to people."
-                    yield Finding(_ASSUMED[find], one.about, one.text, mend, position=scene.position())
     except psycopg.Error as error:
         if place.session.conn.broken:
             raise

@@ -13,11 +13,13 @@ from psycopg import sql
 from psycopg.rows import tuple_row
 
 from rlsguard import render
-from rlsguard.apply import enter_owner
+from rlsguard.apply import enter_owner, explain
 from rlsguard.catalog.model import Catalog
 from rlsguard.check.skeleton import skeleton
 from rlsguard.names import Name
 from rlsguard.plan.model import Plan
+from rlsguard.problems import RlsguardError
+from rlsguard.prove.scene import Scene as Surroundings
 from rlsguard.server import find_binaries, start
 from rlsguard.sqlfiles import read
 
@@ -39,44 +41,52 @@ class Expected:
     left_out: Mapping[str, str]
 
 
-def expected(
-    plan: Plan, catalog: Catalog, extension_types: Mapping[str, tuple[str, str]], scratch: Path | str
-) -> Expected:
-    """Return what the objects of *plan* look like on a scratch server of the same major version.
+def on_scratch(place: Surroundings, scratch: str | None) -> Expected:
+    """Return what the objects that are wanted in *place* look like on a scratch server of the same major version.
 
     Args:
-        scratch: the programs of such a server, or a DSN to one, as its superuser.
+        scratch: where its programs are, or a DSN to it as its superuser; by default what this machine has.
+
+    Raises:
+        RlsguardError: it cannot be used.
     """
-    with _server(scratch) as dsn, psycopg.connect(dsn) as conn:
-        version = conn.info.parameter_status("server_version") or ""
-        conn.execute(read("each/session.sql"))
-        available = {name for (name,) in conn.execute("SELECT name FROM pg_available_extensions").fetchall()}
-        stand_in = skeleton(plan, catalog, extension_types, available)
-        for name, schema in stand_in.extensions.items():
-            conn.execute(
-                sql.SQL("CREATE SCHEMA IF NOT EXISTS {s}; CREATE EXTENSION IF NOT EXISTS {e} SCHEMA {s}").format(
-                    s=Name(schema), e=Name(name)
-                )
-            )
-        conn.execute(sql.SQL(";\n").join(stand_in.statements))
-        enter_owner(conn)
-        conn.execute("\n".join(render.statements(unit) for unit in stand_in.units))
-        definitions = dict(rows(conn, "definitions"))
-        conn.rollback()
-    return Expected(definitions, version, stand_in.left_out)
+    major = place.catalog.major
+    where = find_binaries().get(major) if scratch is None else Path(scratch) if Path(scratch).is_dir() else scratch
+    if where is None:
+        why = f"there is no PostgreSQL {major} on this machine"
+        return Expected({}, None, {unit.unit: why for unit in place.wanted.units})
+    of_extensions = {
+        spelled: (extension, schema)
+        for spelled, extension, schema in read_rows(place.session.conn, "check/extension_types")
+    }
+    try:
+        with _server(where) as dsn, psycopg.connect(dsn) as conn:
+            if conn.info.server_version // 10000 != major:
+                version = conn.info.parameter_status("server_version")
+                raise RlsguardError(f"the scratch server is PostgreSQL {version}, and the database's is {major}")
+            return _made(conn, place.wanted, place.catalog, of_extensions)
+    except psycopg.Error as error:
+        raise RlsguardError(f"on the scratch server: {explain(error)}") from error
 
 
-def without(plan: Plan, why: str) -> Expected:
-    """Return that nothing is known of how the objects of *plan* should look, because of *why*."""
-    return Expected({}, None, {unit.unit: why for unit in plan.units})
+def _made(
+    conn: psycopg.Connection[Any], plan: Plan, catalog: Catalog, of_extensions: Mapping[str, tuple[str, str]]
+) -> Expected:
+    conn.execute(read("each/session.sql"))
+    available = {name for (name,) in conn.execute("SELECT name FROM pg_available_extensions").fetchall()}
+    stand_in = skeleton(plan, catalog, of_extensions, available)
+    create = "CREATE SCHEMA IF NOT EXISTS {schema}; CREATE EXTENSION IF NOT EXISTS {name} SCHEMA {schema}"
+    for name, schema in stand_in.extensions.items():
+        conn.execute(sql.SQL(create).format(schema=Name(schema), name=Name(name)))
+    conn.execute(sql.SQL(";\n").join(stand_in.statements))
+    enter_owner(conn)
+    conn.execute("\n".join(render.statements(unit) for unit in stand_in.units))
+    definitions = dict(read_rows(conn, "definitions"))
+    conn.rollback()
+    return Expected(definitions, conn.info.parameter_status("server_version"), stand_in.left_out)
 
 
-def binaries(major: int) -> Path | None:
-    """Return the programs of a server of this major version, if this machine has any."""
-    return find_binaries().get(major)
-
-
-def rows(conn: psycopg.Connection[Any], name: str) -> list[tuple[Any, ...]]:
+def read_rows(conn: psycopg.Connection[Any], name: str) -> list[tuple[Any, ...]]:
     """Run `sql/<name>.sql` and return its rows."""
     with conn.cursor(row_factory=tuple_row) as cursor:
         return cursor.execute(read(f"{name}.sql")).fetchall()

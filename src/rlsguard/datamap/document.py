@@ -61,9 +61,7 @@ def _role(text: str) -> str:
 
 def _waived(text: str) -> str:
     if not _WAIVED.fullmatch(text):
-        raise refuse(
-            f"{text} is no finding that could be waived: that is its id and its object, as check prints them"
-        )
+        raise refuse(f"{text} is no finding that could be waived: that is its id and its object, as check prints them")
     return text
 
 

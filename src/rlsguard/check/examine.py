@@ -1,0 +1,56 @@
+"""One look at a database: everything that checks go by is read, then each says what it finds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from rlsguard import catalog
+from rlsguard.check import around, guard, kinds, partitions, rows, state, unmapped
+from rlsguard.check.expected import Expected, read_rows
+from rlsguard.check.model import Finding
+from rlsguard.check.scene import Scene
+from rlsguard.datamap.model import DataMap
+from rlsguard.prove.scene import Scene as Surroundings
+from rlsguard.prove.session import Session
+from rlsguard.prove.survey import look_around
+
+_CHECKS: tuple[Callable[[Scene], Iterator[Finding]], ...] = (
+    guard.check,
+    rows.check,
+    state.check,
+    partitions.check,
+    around.check,
+    unmapped.check,
+)
+
+
+def examine(
+    session: Session, datamap: DataMap, expect: Callable[[Surroundings], Expected]
+) -> tuple[Scene, list[Finding]]:
+    """Return what was looked at and every finding.
+
+    Args:
+        expect: finds out how the definitions of a plan should look.
+
+    Raises:
+        MapError: the map does not fit the database.
+        RlsguardError: the guard is not there.
+        psycopg.Error: the login may not read the guard, or the connection broke.
+    """
+    surroundings = look_around(session, datamap, catalog.load(session.conn))
+    scene = Scene(surroundings, dict(read_rows(session.conn, "definitions")), expect(surroundings))
+    return scene, [*_not_compared(scene), *(found for look in _CHECKS for found in look(scene))]
+
+
+def _not_compared(scene: Scene) -> Iterator[Finding]:
+    left_out = scene.expected.left_out
+    if scene.expected.server is None:
+        why = f"{next(iter(left_out.values()))}: they were compared with the manifest alone."
+        mend = "Name one by --scratch, or install it where rlsguard runs."
+        yield scene.finding(kinds.NOT_COMPARED, "definitions", why, mend)
+        return
+    for unit in scene.wanted.units:
+        if unit.unit in left_out:
+            why = f"{left_out[unit.unit]}: it was compared with the manifest alone."
+            mend = "Name a server that has it by --scratch."
+            yield scene.finding(kinds.NOT_COMPARED, unit.unit, why, mend, unit)
