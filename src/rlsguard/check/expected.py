@@ -81,6 +81,8 @@ def _made(
     conn.execute(sql.SQL(";\n").join(stand_in.statements))
     enter_owner(conn)
     conn.execute("\n".join(render.statements(unit) for unit in stand_in.units))
+    # Of what was made just now the planner knows nothing yet.
+    conn.execute("ANALYZE pg_class, pg_attribute, pg_constraint, pg_policy, pg_trigger, pg_proc, pg_namespace")
     definitions = dict(read_rows(conn, "definitions"))
     conn.rollback()
     return Expected(definitions, conn.info.parameter_status("server_version"), stand_in.left_out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -9,6 +10,7 @@ import click
 from rlsguard import check as checking
 from rlsguard import datamap
 from rlsguard.check import SEVERITIES, report
+from rlsguard.check.migrated import Migrations, migrated
 from rlsguard.cli.options import Seconds, connected, dsn_option, map_argument
 from rlsguard.cli.output import print_rich, safe
 
@@ -39,6 +41,19 @@ from rlsguard.cli.output import print_rich, safe
     help="Leave out what an earlier check has found: its --format json.",
 )
 @click.option(
+    "--migrations",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="ALEMBIC.INI",
+    help="Check what these migrations make, on a scratch server, rather than a database that there is.",
+)
+@click.option(
+    "--sql",
+    "sql_folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="The same with SQL files, which run in the order of their names.",
+)
+@click.option(
     "--scratch",
     metavar="BINDIR|DSN",
     help="A server of the same major version to find out on how definitions should look: where its programs are, or a"
@@ -59,6 +74,8 @@ def check(
     fail_on: str,
     only: tuple[str, ...],
     since_baseline: Path | None,
+    migrations: Path | None,
+    sql_folder: Path | None,
     scratch: str | None,
     statement_timeout: float,
 ) -> None:
@@ -69,10 +86,18 @@ def check(
     do that is a member of rlsguard_auditor, on a hot standby too. Findings that somebody answers for go under
     waivers: in the map.
 
+    With --migrations or --sql no database is needed: they run on a scratch server, and what they make is checked. A
+    pull request that adds a table about people, and no entry in the map, fails.
+
     Exit code 1 if there is a finding as grave as --fail-on says; what could not be compared is a finding, too.
     """
     loaded = datamap.load(map_path)
-    with connected(dsn) as conn:
+    made_by = _migrations(migrations, sql_folder, dsn)
+    with ExitStack() as stack:
+        if made_by is not None:
+            bindir = None if scratch is None else Path(scratch)
+            dsn, scratch = stack.enter_context(migrated(made_by, loaded, bindir))
+        conn = stack.enter_context(connected(dsn))
         outcome = checking.check(conn, loaded, scratch=scratch, statement_timeout=statement_timeout, only=only)
     if since_baseline is not None:
         outcome = checking.since(outcome, since_baseline)
@@ -83,3 +108,12 @@ def check(
         click.echo(report.FORMATS[output_format](outcome), nl=False)
     if any(outcome.fails(severity) for severity in SEVERITIES if severity == fail_on):
         raise click.exceptions.Exit(1)
+
+
+def _migrations(migrations: Path | None, sql_folder: Path | None, dsn: str) -> Migrations | None:
+    given = [name for name, value in (("--migrations", migrations), ("--sql", sql_folder), ("--dsn", dsn)) if value]
+    if len(given) > 1:
+        raise click.UsageError(f"{' and '.join(given)} do not go together")
+    if migrations is not None:
+        return Migrations("alembic", migrations)
+    return None if sql_folder is None else Migrations("sql", sql_folder)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from xml.etree import ElementTree
 
 from rlsguard.prove.model import Observation, Proof
 from rlsguard.prove.report.summary import count, tables
-
-# What XML 1.0 cannot hold at all: https://www.w3.org/TR/xml/#charsets
-_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+from rlsguard.xmltext import clean
 
 
 def junit(proof: Proof) -> str:
@@ -31,9 +28,9 @@ def junit(proof: Proof) -> str:
     if not proof.ways_around:
         ElementTree.SubElement(suite, "testcase", classname="ways around", name="none found in the catalog")
     for way in proof.ways_around:
-        case = ElementTree.SubElement(suite, "testcase", classname="ways around", name=_clean(way.about))
-        failure = ElementTree.SubElement(case, "failure", type=way.check, message=_clean(way.why))
-        failure.text = _clean(f"{way.why}\n{way.mend}")
+        case = ElementTree.SubElement(suite, "testcase", classname="ways around", name=clean(way.about))
+        failure = ElementTree.SubElement(case, "failure", type=way.check, message=clean(way.why))
+        failure.text = clean(f"{way.why}\n{way.mend}")
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
@@ -43,7 +40,7 @@ def _suite(root: ElementTree.Element, name: str, cells: list[Observation]) -> El
     return ElementTree.SubElement(
         root,
         "testsuite",
-        name=_clean(name),
+        name=clean(name),
         tests=str(len(cells)),
         failures=str(counts["leaked"] + counts["over-blocked"]),
         skipped=str(counts["not tried"] + counts["empty"] + counts["closed"]),
@@ -51,15 +48,11 @@ def _suite(root: ElementTree.Element, name: str, cells: list[Observation]) -> El
 
 
 def _case(suite: ElementTree.Element, cell: Observation) -> None:
-    name = _clean(f"{cell.role}: {cell.path}")
-    case = ElementTree.SubElement(suite, "testcase", classname=_clean(str(cell.table)), name=name)
+    name = clean(f"{cell.role}: {cell.path}")
+    case = ElementTree.SubElement(suite, "testcase", classname=clean(str(cell.table)), name=name)
     match cell.verdict:
         case "leaked" | "over-blocked":
-            failure = ElementTree.SubElement(case, "failure", type=cell.verdict, message=_clean(cell.detail))
-            failure.text = _clean(cell.detail)
+            failure = ElementTree.SubElement(case, "failure", type=cell.verdict, message=clean(cell.detail))
+            failure.text = clean(cell.detail)
         case "not tried" | "empty" | "closed":
-            ElementTree.SubElement(case, "skipped", message=_clean(f"{cell.verdict}: {cell.detail}"))
-
-
-def _clean(text: str) -> str:
-    return _NOT_XML.sub("\ufffd", text)
+            ElementTree.SubElement(case, "skipped", message=clean(f"{cell.verdict}: {cell.detail}"))
