@@ -41,7 +41,7 @@ class Migrations:
 
 @contextmanager
 def migrated(migrations: Migrations, datamap: DataMap, bindir: Path | None) -> Iterator[tuple[str, str]]:
-    """Run *migrations* on a scratch server, which goes with the block; yield a DSN to what comes of them, and one to it.
+    """Run *migrations* on a scratch server, which goes with the block; yield DSNs to what they make and to it.
 
     Roles that they or the map name and nobody makes are made. Where they leave out the guard, the map is applied.
 
