@@ -8,6 +8,7 @@ from rlsguard import catalog
 from rlsguard.check import around, guard, kinds, partitions, rows, state, unmapped
 from rlsguard.check.expected import Expected, read_rows
 from rlsguard.check.model import Finding
+from rlsguard.check.renamed import as_wanted
 from rlsguard.check.scene import Scene
 from rlsguard.datamap.model import DataMap
 from rlsguard.prove.scene import Scene as Surroundings
@@ -38,7 +39,9 @@ def examine(
         psycopg.Error: the login may not read the guard, or the connection broke.
     """
     surroundings = look_around(session, datamap, catalog.load(session.conn))
-    scene = Scene(surroundings, dict(read_rows(session.conn, "definitions")), expect(surroundings))
+    should = expect(surroundings)
+    found = as_wanted(dict(read_rows(session.conn, "definitions")), should.definitions)
+    scene = Scene(surroundings, found, should)
     return scene, [*_not_compared(scene), *(found for look in _CHECKS for found in look(scene))]
 
 
