@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from rlsguard import catalog
-from rlsguard.check import around, guard, kinds, partitions, rows, state, unmapped
+from rlsguard.check import around, guard, kinds, partitions, reads, rows, state, unmapped
 from rlsguard.check.expected import Expected, read_rows
 from rlsguard.check.model import Finding
 from rlsguard.check.renamed import as_wanted
@@ -22,6 +22,7 @@ _CHECKS: tuple[Callable[[Scene], Iterator[Finding]], ...] = (
     partitions.check,
     around.check,
     unmapped.check,
+    reads.check,
 )
 
 

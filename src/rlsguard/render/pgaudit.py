@@ -20,6 +20,8 @@ Target = Literal["conf", "alter-system", "rds"]
 
 _ROLE = "rlsguard_pgaudit"
 _RDS_ROLE = "rds_pgaudit"
+# The roles that object auditing goes by: here, and where the service has one of its own.
+ROLES = (_ROLE, _RDS_ROLE)
 _WIDTH = 108
 
 
@@ -173,6 +175,16 @@ def pgaudit(datamap: DataMap, target: Target) -> dict[str, str]:
     resets = [sql.SQL(s.name) for s in (_CLASSES, *_SETTINGS) if by_sql and not s.since]
     undo = render("pgaudit_undo.sql.j2", resets=resets)
     return {**_settings(target), "pgaudit.sql": _grants(datamap, on_rds), "pgaudit_undo.sql": undo}
+
+
+def settings_in_force(server_version: int) -> dict[str, str]:
+    """Return pgaudit's own settings as they should be, but for the role; those that only add to the log are left out.
+
+    Args:
+        server_version: as server_version_num.
+    """
+    wanted = (s for s in (_CLASSES, *_SETTINGS) if s.of_pgaudit and s.name != "pgaudit.role")
+    return {s.name: s.value for s in wanted if s.since <= server_version and s.name != "pgaudit.log_parameter_max_size"}
 
 
 def _settings(target: Target) -> dict[str, str]:

@@ -1,0 +1,102 @@
+"""Who can check, and where: a login that only reads, on a primary and on a hot standby; what it may not see is said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from guarding import BANK, BANK_MAP, apply, load, opt_out
+from rlsguard import server
+from rlsguard.check import check
+from rlsguard.problems import RlsguardError
+from servers import Database
+
+WATCHER = """
+CREATE ROLE watcher LOGIN;
+GRANT rlsguard_auditor TO watcher;
+ALTER ROLE watcher SET default_transaction_read_only = on;
+"""
+
+
+@pytest.fixture
+def bank(db: Database) -> Database:
+    db.execute(BANK)
+    apply(db, BANK_MAP)
+    opt_out(db, 1, "marketing")
+    return db
+
+
+def told(dsn: str) -> list[str]:
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        return [f"{f.kind.id} {f.about}" for f in check(conn, load(BANK_MAP)).findings]
+
+
+def test_an_auditor_finds_what_a_superuser_finds(bank: Database) -> None:
+    # It is held to all opt-outs, so that it reads the audit of changes is itself something to answer for.
+    bank.execute(WATCHER)
+    assert told(bank.dsn("watcher")) == ["RG216 role watcher"] == told(bank.dsn())
+    bank.execute("ALTER TABLE bank.trans NO FORCE ROW LEVEL SECURITY; CREATE PUBLICATION feed FOR TABLE bank.trans")
+    bank.execute("UPDATE rlsguard.opt_out_client SET in_force = false")
+    bank.execute("CREATE ROLE back_door LOGIN BYPASSRLS; CREATE TABLE bank.copy AS SELECT * FROM bank.trans")
+    weak = told(bank.dsn("watcher"))
+    assert weak == told(bank.dsn())
+    assert weak == [
+        "RG104 row security bank.trans", "RG120 rlsguard.opt_out_client", "RG206 publication feed",
+        "RG216 role watcher", "RG222 role back_door", "RG301 table bank.copy",
+    ]  # fmt: skip
+
+
+def test_a_login_without_a_right_to_the_guard_is_told_so(bank: Database) -> None:
+    with bank.connect("stranger") as conn, pytest.raises(RlsguardError, match="as a member of rlsguard_auditor"):
+        check(conn, load(BANK_MAP))
+
+
+def test_a_check_leaves_nothing_behind(bank: Database) -> None:
+    counts = "SELECT count(*), max(xmin::text::bigint) FROM pg_class"
+    before = bank.execute(counts)
+    xid = bank.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())")
+    told(bank.dsn())
+    assert bank.execute(counts) == before
+    assert bank.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())") == xid
+
+
+@contextmanager
+def standby(primary: Database, folder: Path) -> Iterator[str]:
+    """Run a hot standby of the server of *primary* and yield a DSN to its copy of that database, as a watcher."""
+    bindir = primary.server.bindir
+    port, socket = server._free_port(), primary.server.sockets
+    backup = [bindir / "pg_basebackup", "-d", primary.dsn(), "-D", folder / "data", "-R", "-X", "stream", "-c", "fast"]
+    as_server = server._account()
+    folder.mkdir(mode=0o700)
+    server._give(folder, as_server)
+    server._run([str(word) for word in backup], folder, as_server)
+    start = [
+        str(bindir / "postgres"),
+        "-D",
+        str(folder / "data"),
+        "-p",
+        str(port),
+        "-c",
+        f"unix_socket_directories={socket}",
+    ]
+    with (folder / "log").open("wb") as log:
+        process = server._spawn(start, folder, as_server, log)
+        try:
+            assert server._ready(process, folder / "data" / "postmaster.pid")
+            yield psycopg.conninfo.make_conninfo(primary.dsn("watcher"), port=port)
+        finally:
+            server._stop(process)
+
+
+def test_a_hot_standby_is_checked_by_a_login_that_only_reads(bank: Database, tmp_path: Path) -> None:
+    bank.execute(WATCHER)
+    bank.execute("ALTER TABLE bank.trans NO FORCE ROW LEVEL SECURITY")
+    parent = server._scratch_parent(server._account())
+    with standby(bank, Path(parent) / f"standby-{bank.name}-{tmp_path.name}") as dsn:
+        with psycopg.connect(dsn, autocommit=True) as conn:
+            assert conn.execute("SELECT pg_is_in_recovery()").fetchone() == (True,)
+        assert told(dsn) == ["RG104 row security bank.trans", "RG216 role watcher"]
