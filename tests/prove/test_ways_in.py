@@ -33,6 +33,18 @@ DETOURS = {
         f"CREATE FUNCTION bank.outer_() RETURNS SETOF bank.trans {DEFINER} AS 'SELECT * FROM bank.inner_()'",
         "SELECT trans_id FROM bank.outer_()", "definer", "function bank.outer_()",
     ),
+    "a definer that reads by a function of parsed SQL": Detour(
+        "CREATE FUNCTION bank.inner_() RETURNS SETOF bank.trans LANGUAGE sql STABLE AS 'SELECT * FROM bank.trans';"
+        "CREATE FUNCTION bank.outer_() RETURNS SETOF bank.trans LANGUAGE sql STABLE SECURITY DEFINER"
+        " BEGIN ATOMIC SELECT * FROM bank.inner_(); END",
+        "SELECT trans_id FROM bank.outer_()", "definer", "function bank.outer_()",
+    ),
+    "a definer that reads by a view that calls a function": Detour(
+        "CREATE FUNCTION bank.inner_() RETURNS SETOF bank.trans LANGUAGE sql STABLE AS 'SELECT * FROM bank.trans';"
+        "CREATE VIEW bank.between AS SELECT * FROM bank.inner_();"
+        f"CREATE FUNCTION bank.outer_() RETURNS SETOF bank.trans {DEFINER} AS 'SELECT * FROM bank.between'",
+        "SELECT trans_id FROM bank.outer_()", "definer", "function bank.outer_()",
+    ),
     "a definer behind a view": Detour(
         PRIVATE + "CREATE VIEW bank.api AS"
         " SELECT n AS trans_id, private.f(n) AS amount FROM generate_series(1000, 1002) AS n;"
@@ -83,18 +95,80 @@ def test_a_comment_names_no_table(bank: Database) -> None:
     assert ways(bank, "definer").keys() == {"function bank.two()"}
 
 
-def test_a_copy_by_its_columns_and_a_trigger_of_a_superuser_are_assumed(bank: Database) -> None:
+def test_a_text_for_people_names_no_table(bank: Database) -> None:
+    one = "BEGIN RAISE EXCEPTION 'no such client, or one trans too many, or a disp that is wrong'; END"
+    bank.execute(f"CREATE FUNCTION bank.one() RETURNS int LANGUAGE plpgsql SECURITY DEFINER AS $f$ {one} $f$")
+    assert ways(bank, "definer") == {}
+    for number, text in enumerate(
+        ("'SELECT 1 FROM bank.'||'trans'", "E'\\'trans'||'x FROM trans'", "format('TABLE %I', $$trans$$)")
+    ):
+        bank.execute(
+            f"CREATE FUNCTION bank.run_{number}() RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS"
+            f" $f$ BEGIN EXECUTE {text}; END $f$"
+        )
+        assert f"function bank.run_{number}()" in ways(bank, "definer")
+
+
+def test_a_function_that_hands_out_whole_schemas_is_assumed(bank: Database) -> None:
+    bank.execute(
+        f"CREATE FUNCTION bank.all_of_it() RETURNS xml {DEFINER} AS $$ SELECT schema_to_xml('bank', true, false, '') $$"
+    )
+    (text,) = assumed(bank, "function bank.all_of_it()")
+    assert text.endswith("what it reads cannot be told: it is taken not to read protected tables.")
+
+
+def test_a_definer_that_calls_another_reads_as_that_ones_owner(bank: Database) -> None:
+    """Both ways: it can come to read as a superuser by it, or as somebody who is held."""
+    bank.execute(
+        "CREATE ROLE clerk; GRANT USAGE ON SCHEMA bank TO clerk; GRANT campaign_app, bi_reader TO clerk;"
+        f"CREATE FUNCTION bank.deep() RETURNS SETOF bank.trans {DEFINER} AS 'SELECT * FROM bank.trans';"
+        "REVOKE EXECUTE ON FUNCTION bank.deep() FROM PUBLIC; GRANT EXECUTE ON FUNCTION bank.deep() TO clerk;"
+        f"CREATE FUNCTION bank.front() RETURNS SETOF bank.trans {DEFINER} AS 'SELECT * FROM bank.deep()';"
+        "ALTER FUNCTION bank.front() OWNER TO clerk"
+    )
+    rows = "SELECT trans_id FROM bank.front()"
+    with bank.connect("campaign_app") as conn:
+        assert (1000,) in conn.execute(rows).fetchall()
+    way = ways(bank, "definer")["function bank.front()"]
+    assert "it runs what runs as postgres, whom no policy holds" in way.why
+    bank.execute("ALTER FUNCTION bank.deep() OWNER TO clerk; ALTER FUNCTION bank.front() OWNER TO postgres")
+    with bank.connect("campaign_app") as conn:
+        assert (1000,) not in conn.execute(rows).fetchall()
+    assert ways(bank, "definer") == {}
+
+
+ANSWER = """
+CREATE TABLE bank.ask (n int, answer numeric);
+GRANT SELECT (answer), INSERT (n) ON bank.ask TO campaign_app;
+CREATE FUNCTION bank.answer() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN {body} RETURN new; END
+$$;
+CREATE TRIGGER answer BEFORE INSERT ON bank.ask FOR EACH ROW EXECUTE FUNCTION bank.answer();
+"""
+ASK = "INSERT INTO bank.ask (n) VALUES (1000) RETURNING answer"
+
+
+def test_a_trigger_that_reads_is_named_and_ended(bank: Database) -> None:
+    bank.execute(ANSWER.format(body="new.answer := (SELECT amount FROM bank.trans WHERE trans_id = new.n);"))
+    with bank.connect("campaign_app") as conn:
+        assert conn.execute(ASK).fetchall() == [(1,)]
+    way = mended(bank, "definer", "trigger function bank.answer()")
+    assert (way.roles, [str(table) for table in way.tables]) == (("campaign_app",), ["bank.trans"])
+    with bank.connect("campaign_app") as conn:
+        assert conn.execute(ASK).fetchall() == [(None,)]
+
+
+def test_a_trigger_of_a_superuser_is_assumed(bank: Database) -> None:
+    bank.execute(ANSWER.format(body="new.answer := 1;"))
+    assert ways(bank, "definer") == {}
+    (text,) = assumed(bank, "trigger function bank.answer()")
+    assert "when campaign_app write bank.ask" in text
+
+
+def test_a_copy_is_assumed_by_its_columns(bank: Database) -> None:
     bank.execute("CREATE TABLE bank.backup AS SELECT * FROM bank.trans; GRANT SELECT ON bank.backup TO campaign_app")
     (text,) = assumed(bank, "table bank.backup")
     assert text.startswith("it has all the columns of bank.trans, and campaign_app may read it")
-    bank.execute(
-        "CREATE TABLE bank.ask (n int, answer numeric); GRANT ALL ON bank.ask TO campaign_app;"
-        "CREATE FUNCTION bank.answer() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS"
-        " $$ BEGIN NEW.answer := (SELECT amount FROM bank.trans WHERE trans_id = NEW.n); RETURN NEW; END $$;"
-        "CREATE TRIGGER answer BEFORE INSERT ON bank.ask FOR EACH ROW EXECUTE FUNCTION bank.answer()"
-    )
-    (text,) = assumed(bank, "trigger function bank.answer()")
-    assert "when campaign_app write bank.ask" in text
 
 
 def test_a_policy_called_like_the_guards_is_a_strangers(db: Database) -> None:

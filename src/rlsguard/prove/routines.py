@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
-
-from sqlglot import tokenize
-from sqlglot.errors import SqlglotError
+from functools import cached_property
 
 from rlsguard.catalog.model import Catalog
 from rlsguard.names import QualifiedName
@@ -17,6 +14,18 @@ from rlsguard.prove.target import Target
 from rlsguard.prove.windows import Window, key_in
 
 _WORD = re.compile(r"[\w$]+")
+# Comments, texts, and quoted names: in these nothing else begins.
+_TOKEN = re.compile(
+    r"""(?P<comment>--[^\n]*|/\*.*?\*/)
+    | (?<![\w$])e'(?P<escaped>(?:[^'\\]|\\.|'')*)' | '(?P<plain>(?:[^']|'')*)'
+    | (?<![\w$])\$(?P<tag>(?:[a-z_]\w*)?)\$(?P<dollars>.*?)\$(?P=tag)\$
+    | "(?:[^"]|"")*" """,
+    re.DOTALL | re.IGNORECASE | re.VERBOSE,
+)
+# What makes a text a statement, rather than something to be read by people.
+_STATEMENT = re.compile(r"\b(select|copy|insert\s+into|delete\s+from|merge\s+into|update\s+\S+\s+set)\b", re.IGNORECASE)
+# EXECUTE, and functions that run, or read, what they are told.
+_RUNS_TEXT = re.compile(r"execute|\w+_to_xml\w*|ts_stat|dblink\w*|crosstab\w*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +34,9 @@ class Routine:
 
     Attributes:
         signature: its name with the types of its arguments, as SQL spells it.
+        trigger: whether triggers run it, so that nobody calls it.
         tables: OIDs of the protected tables that it is known, or by its words likely, to read.
+        reads_as: as whom it reads these: its owner, or the owners of other such routines that it calls.
         dynamic: whether it puts SQL together as it runs, so that there is no telling what it reads.
         callers: the probed roles that may call it; where not everybody may, any login.
         harmless: whether a call needs no arguments and, as declared, changes nothing.
@@ -35,8 +46,10 @@ class Routine:
 
     signature: str
     procedure: bool
+    trigger: bool
     owner: str
     tables: frozenset[int]
+    reads_as: tuple[str, ...]
     dynamic: bool
     callers: tuple[str, ...]
     name: QualifiedName
@@ -59,38 +72,43 @@ def routines(
         callers: the probed roles.
     """
     behind = {oid: frozenset({oid}) for oid in protected} | {window.oid: window.bases for window in windows}
-    names = {table.oid: table.name for table in catalog.tables.values() if table.oid in behind}
-    bodies = tuple(_body(row, names) for row in session.file("bodies"))
+    names = {table.oid: table.name.name for table in catalog.tables.values() if table.oid in behind}
+    names |= {window.oid: window.name.name for window in windows}
+    bodies = {oid: _Body(*row) for oid, *row in session.file("bodies")}
+    read = {oid: _read(body, behind, names) for oid, body in bodies.items()}
+    by_name: dict[str, list[int]] = {}
+    for oid, body in bodies.items():
+        by_name.setdefault(body.name, []).append(oid)
     found = []
-    for row in session.file("routines", [list(callers)]):
-        (
-            signature,
-            kind,
-            owner,
-            volatile,
-            is_set,
-            language,
-            needed,
-            source,
-            reads,
-            schema,
-            name,
-            returns,
-            columns,
-            who,
-            extension,
-        ) = row
-        called = _called(_body((schema, name, source, reads, language), names), bodies)
-        tables = frozenset(base for body in called for oid in body.reads & behind.keys() for base in behind[oid])
-        if extension and not tables:
+    for (
+        oid,
+        signature,
+        kind,
+        trigger,
+        owner,
+        volatile,
+        is_set,
+        language,
+        needed,
+        schema,
+        name,
+        returns,
+        columns,
+        who,
+    ) in session.file("routines", [list(callers)]):
+        run = list(_run(oid, owner, bodies, by_name))
+        tables = frozenset().union(*(read[one] for one, _ in run))
+        if bodies[oid].extension and not tables:
             continue
         found.append(
             Routine(
                 signature=signature,
                 procedure=kind == "p",
+                trigger=trigger,
                 owner=owner,
                 tables=tables,
-                dynamic=any(body.dynamic for body in called),
+                reads_as=tuple(sorted({reader for one, reader in run if read[one]})),
+                dynamic=any(bodies[one].dynamic for one, _ in run),
                 callers=tuple(who),
                 name=QualifiedName(schema, name),
                 harmless=kind == "f" and volatile != "v" and needed == 0 and is_set and language in ("sql", "plpgsql"),
@@ -101,52 +119,90 @@ def routines(
     return tuple(found)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Body:
-    """What a function's body says: the relations that it is known to read or names, and every word in it."""
+    """What a function says, or a view that calls one. What it reads and calls is known, if at all, by its words.
 
-    schema: str
+    Attributes:
+        definer: as whom it runs, where that is not whoever calls it.
+        reads: OIDs of the relations that the catalog knows it to read.
+    """
+
     name: str
-    reads: frozenset[int]
-    words: frozenset[str]
-    dynamic: bool
+    source: str
+    language: str
+    definer: str | None
+    extension: bool
+    reads: list[int]
+
+    @property
+    def dynamic(self) -> bool:
+        """Whether it puts SQL together as it runs; extensions are taken to do that for their own ends."""
+        legible = self.language in ("sql", "plpgsql")
+        return not self.extension and not (legible and not any(map(_RUNS_TEXT.fullmatch, self.words)))
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """Every word of its code."""
+        return frozenset(_WORD.findall(self._parts[0].lower()))
+
+    @cached_property
+    def _parts(self) -> tuple[str, list[str]]:
+        """Its code without comments, texts that are statements included; and all other texts."""
+        if self.language not in ("sql", "plpgsql"):
+            return self.source, []
+        code, texts, at = [], [], 0
+        for token in _TOKEN.finditer(self.source):
+            code.append(self.source[at : token.start()])
+            at = token.end()
+            text = next((one for one in token.group("escaped", "plain", "dollars") if one is not None), None)
+            if text is not None and not _STATEMENT.search(text):
+                texts.append(text.lower())
+            elif token["comment"] is None:
+                code.append(token[0])
+        return " ".join([*code, self.source[at:]]), texts
+
+    def mentions(self, name: str) -> bool:
+        """Tell whether it names *name*, in its code or in a text that could be put into a statement."""
+        name, (code, texts) = name.lower(), self._parts
+        if name in self.words if _WORD.fullmatch(name) else name in code.lower():
+            return True
+        return any(name in text and _names(text, name) for text in texts)
 
 
-def _body(row: Sequence[Any], names: Mapping[int, QualifiedName]) -> _Body:
-    schema, name, source, reads, language = row
-    text = _without_comments(source)
-    words = frozenset(_WORD.findall(text.lower()))
-    # The body of most is text: what it reads is known only by the words in it.
-    mentioned = {oid for oid, table in names.items() if _mentions(text, words, table.name)}
-    dynamic = language not in ("sql", "plpgsql") or "execute" in words
-    return _Body(schema, name, frozenset(reads) | frozenset(mentioned), words, dynamic)
+def _names(text: str, name: str) -> bool:
+    """Tell whether *text* is *name*, or has it where SQL has names; elsewhere it is a word among others."""
+    spelled = rf'"?{re.escape(name)}"?(?![\w$])'
+    alone = re.fullmatch(rf'\s*(?:[\w$"]+\.)?{spelled}\s*', text)
+    return bool(alone or re.search(rf"(?:\.|\b(?:from|join|into|update|table|only)\s+){spelled}", text))
 
 
-def _called(start: _Body, bodies: Collection[_Body]) -> list[_Body]:
-    """Return *start* and all that run with its owner's rights because it calls them, at any remove."""
-    by_name: dict[str, list[_Body]] = {}
-    for body in bodies:
-        by_name.setdefault(body.name.lower(), []).append(body)
-    found, queue = [start], [start]
+def _read(body: _Body, behind: Mapping[int, frozenset[int]], names: Mapping[int, str]) -> frozenset[int]:
+    """Return the protected tables that *body* itself reads, or names."""
+    named = {oid for oid, name in names.items() if body.mentions(name)}
+    return frozenset(base for oid in {*body.reads, *named} & behind.keys() for base in behind[oid])
+
+
+def _run(
+    oid: int, owner: str, bodies: Mapping[int, _Body], by_name: Mapping[str, Collection[int]]
+) -> Iterator[tuple[int, str]]:
+    """Yield a definer's routine and all that runs because it is called, at any remove; each with whose rights."""
+    words = {name: name.lower() for name in by_name}
+    seen, queue = {(oid, owner)}, [(oid, owner)]
     while queue:
-        for word in queue.pop().words & by_name.keys():
-            new = [body for body in by_name.pop(word) if (body.schema, body.name) != (start.schema, start.name)]
-            found += new
-            queue += new
-    return found
-
-
-def _mentions(text: str, words: Collection[str], name: str) -> bool:
-    if _WORD.fullmatch(name):
-        return name.lower() in words
-    return name.lower() in text.lower()
-
-
-def _without_comments(source: str) -> str:
-    try:
-        return " ".join(token.text for token in tokenize(source, dialect="postgres"))
-    except SqlglotError:
-        return source
+        one, reader = queue.pop()
+        yield one, reader
+        body = bodies[one]
+        called = [
+            name
+            for name, word in words.items()
+            if word in body.words or (not _WORD.fullmatch(word) and body.mentions(name))
+        ]
+        for other in (other for name in called for other in by_name[name]):
+            step = (other, bodies[other].definer or reader)
+            if step not in seen:
+                seen.add(step)
+                queue.append(step)
 
 
 def key_of(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from rlsguard.names import QualifiedName, quote
+from rlsguard.names import quote
 from rlsguard.prove.model import Assumption, WayAround
+from rlsguard.prove.routines import Routine
 from rlsguard.prove.scene import Scene
 
 
@@ -13,19 +14,13 @@ def definers(scene: Scene) -> Iterator[WayAround | Assumption]:
     """Name SECURITY DEFINER routines that read protected tables as somebody who is held to less than the caller."""
     table_owners = {scene.catalog.tables[p.name].owner for p in scene.protected.values()}
     for routine in scene.routines:
+        if routine.trigger:
+            continue
         about = f"{routine.kind.lower()} {routine.signature}"
-        reads_as = scene.held(routine.owner).purposes
-        above = scene.above(routine.owner)
-        callers = tuple(
-            name for name in routine.callers
-            if not scene.above(name) and (held := scene.held(name).purposes) and (above or held - reads_as)
-        )  # fmt: skip
-        owner = quote(routine.owner)
+        callers, owner = _held_to_more(scene, routine, routine.callers), quote(routine.owner)
         if routine.tables and callers:
-            whom = "whom no policy holds" if above else "who is held to fewer purposes than its callers"
-            why = f"it runs as its owner {owner}, {whom}, and names protected tables."
             mend = f"ALTER {routine.kind} {routine.signature} SECURITY INVOKER;  -- callers then need rights to read"
-            yield WayAround("definer", about, scene.names(routine.tables), callers, why, mend)
+            yield WayAround("definer", about, scene.names(routine.tables), callers, _why(scene, routine), mend)
         elif routine.dynamic and callers:
             text = f"it runs as {owner}, and what it reads cannot be told: it is taken not to read protected tables."
             yield Assumption(about, text)
@@ -34,16 +29,42 @@ def definers(scene: Scene) -> Iterator[WayAround | Assumption]:
             yield Assumption(about, text)
 
 
-def triggers(scene: Scene) -> Iterator[Assumption]:
-    """Name triggers that run as somebody whom no policy holds, where anybody held can set them off."""
-    for signature, owner, schema, table, writers in scene.session.file("around/definer_triggers"):
-        roles = scene.held_among(writers)
-        if roles and scene.above(owner):
+def triggers(scene: Scene) -> Iterator[WayAround | Assumption]:
+    """Name triggers that run as somebody who is held to less than whoever sets them off."""
+    functions = {routine.signature: routine for routine in scene.routines if routine.trigger}
+    for signature, relations, writers in scene.session.file("around/definer_triggers"):
+        if (routine := functions.get(signature)) is None:
+            continue
+        roles = _held_to_more(scene, routine, scene.held_among(writers))
+        about, on = f"trigger function {signature}", ", ".join(relations)
+        if routine.tables and roles:
+            why = f"when somebody writes {on}, {_why(scene, routine)}"
+            mend = f"ALTER FUNCTION {signature} SECURITY INVOKER;  -- whoever writes {on} then needs rights to read"
+            yield WayAround("definer", about, scene.names(routine.tables), roles, why, mend)
+        elif roles and scene.above(routine.owner):
             text = (
-                f"it runs as its owner {quote(owner)}, whom no policy holds, when {', '.join(map(quote, roles))} write"
-                f" {QualifiedName(schema, table)}: it is taken to hand out nothing that it reads."
+                f"it runs as its owner {quote(routine.owner)}, whom no policy holds, when"
+                f" {', '.join(map(quote, roles))} write {on}: it is taken to hand out nothing that it reads."
             )
-            yield Assumption(f"trigger function {signature}", text)
+            yield Assumption(about, text)
+
+
+def _held_to_more(scene: Scene, routine: Routine, roles: Iterable[str]) -> tuple[str, ...]:
+    """Return which of *roles* are held to something that *routine* is not, as whomever it reads."""
+    readers = routine.reads_as or (routine.owner,)
+    above = any(map(scene.above, readers))
+    return tuple(
+        name for name in roles
+        if not scene.above(name) and (held := scene.held(name).purposes)
+        and (above or any(held - scene.held(reader).purposes for reader in readers))
+    )  # fmt: skip
+
+
+def _why(scene: Scene, routine: Routine) -> str:
+    reader = next(filter(scene.above, routine.reads_as), routine.reads_as[0])
+    who = f"as its owner {quote(reader)}" if reader == routine.owner else f"what runs as {quote(reader)}"
+    whom = "whom no policy holds" if scene.above(reader) else "who is held to fewer purposes than its callers"
+    return f"it runs {who}, {whom}, and names protected tables."
 
 
 def leakproof(scene: Scene) -> Iterator[WayAround]:
