@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from psycopg import sql
-
 from rlsguard.names import QualifiedName, quote
+from rlsguard.prove.around.revoking import passed_on, revoke
 from rlsguard.prove.model import Assumption, WayAround, in_order
 from rlsguard.prove.scene import Scene
 from rlsguard.prove.windows import Window
@@ -26,36 +25,52 @@ def views(scene: Scene) -> Iterator[WayAround]:
         if roles:
             owner = quote(window.owner)
             why = f"it reads as its owner {owner}, whom no policy holds."
-            mend = f"ALTER VIEW {window.name} SET (security_invoker = true);"
+            mend = f"ALTER VIEW {window.name} SET (security_invoker = true);  -- readers then need rights to read"
             yield WayAround("view", f"view {window.name}", scene.names(direct), roles, why, mend)
 
 
 def materialised_views(scene: Scene) -> Iterator[WayAround]:
     """Name materialised views that anybody held can read: they keep what was visible at their last refresh."""
+    by_others = passed_on(scene)
     for window in scene.windows:
-        roles = scene.held_among(_readers(scene, window)) if window.copies else ()
-        if roles:
+        if window.copies and (roles := scene.held_among(_readers(scene, window))):
+            over = [one for one in _over(scene, window) if one is not window]
             why = "it keeps copies of rows, and an opt-out does not reach them."
-            grantees = ", ".join(_quoted(one) for one in window.readers) or ", ".join(map(quote, roles))
-            mend = _revoke(window.name, grantees) + "  -- or make it a view with security_invoker"
+            if over:
+                why += f" It is read by {', '.join(str(one.name) for one in over)}, too."
+            # Whoever owns it reads it by right.
+            steps = _given_away(scene, window) if scene.held_among([window.owner]) else []
+            steps += [
+                revoke("SELECT", str(one.name), one.readers, by_others.get((one.oid, "SELECT"), ()))
+                for one in (window, *over)
+                if one.readers
+            ]
+            mend = (
+                "\n".join(steps or [revoke("SELECT", str(window.name), roles)])
+                + "  -- or make it a view with security_invoker"
+            )
             about = f"materialised view {window.name}"
             yield WayAround("materialised-view", about, scene.names(window.bases), roles, why, mend)
 
 
+def _given_away(scene: Scene, window: Window) -> list[str]:
+    """Return the SQL that gives a materialised view to whom its tables belong, or to whoever proves."""
+    owners = sorted({scene.catalog.tables[name].owner for name in scene.names(window.bases)})
+    owner = next((one for one in owners if not scene.held_among([one])), scene.catalog.user)
+    return [f"ALTER MATERIALIZED VIEW {window.name} OWNER TO {quote(owner)};"]
+
+
 def _readers(scene: Scene, window: Window) -> tuple[str, ...]:
     """Return who may read *window*, itself or by a view over it, and who owns those."""
+    return tuple(reader for one in _over(scene, window) for reader in (*one.readers, one.owner))
+
+
+def _over(scene: Scene, window: Window) -> list[Window]:
+    """Return *window* and the views over it, at any remove; other copies count for themselves."""
     over = {window.oid}
     while more := {one.oid for one in scene.windows if one.reads & over and not one.copies} - over:
         over |= more
-    return tuple(reader for one in scene.windows if one.oid in over for reader in (*one.readers, one.owner))
-
-
-def _quoted(role: str) -> str:
-    return role if role == "PUBLIC" else quote(role)
-
-
-def _revoke(relation: QualifiedName, roles: str) -> str:
-    return sql.SQL("REVOKE SELECT ON {} FROM {};").format(relation.sql, sql.SQL(roles)).as_string()
+    return [one for one in scene.windows if one.oid in over]
 
 
 def partitions(scene: Scene) -> Iterator[WayAround]:
@@ -72,7 +87,7 @@ def partitions(scene: Scene) -> Iterator[WayAround]:
             child = tables[name]
             if child.kind == "f":
                 why = "it is a foreign table, which can have no policy: read directly it shows every row."
-                mend = _revoke(name, "PUBLIC") + "  -- and from whomever it was granted to"
+                mend = revoke("SELECT", str(name), ["PUBLIC"]) + "  -- and from whomever it was granted to"
                 yield WayAround("partition", f"foreign table {name}", (protection.name,), (), why, mend)
             elif child.owner != tables[protection.name].owner and not scene.above(child.owner):
                 why = f"it belongs to {quote(child.owner)}, who can take its policies away or detach it."
@@ -109,7 +124,7 @@ def foreign_tables(scene: Scene) -> Iterator[WayAround | Assumption]:
         roles = scene.held_among(readers)
         if roles:
             why = f"by the server {quote(server)} ({wrapper}) it reads a table of the same name, as whoever it maps to."
-            mend = _revoke(name, ", ".join(_quoted(one) for one in readers))
+            mend = revoke("SELECT", str(name), readers)
             yield WayAround("foreign-table", f"foreign table {name}", scene.names(oids), roles, why, mend)
         else:
             tables = ", ".join(map(str, scene.names(oids)))
