@@ -14,7 +14,7 @@ from servers import Database
 
 @dataclass(frozen=True)
 class Made:
-    """What is made, the way around that must be found, what its mend begins with, and what `stranger` does until then."""
+    """What is made, the way around that must be found, how its mend begins, and what `stranger` does until then."""
 
     make: str
     check: str

@@ -169,6 +169,11 @@ def test_a_copy_is_assumed_by_its_columns(bank: Database) -> None:
     bank.execute("CREATE TABLE bank.backup AS SELECT * FROM bank.trans; GRANT SELECT ON bank.backup TO campaign_app")
     (text,) = assumed(bank, "table bank.backup")
     assert text.startswith("it has all the columns of bank.trans, and campaign_app may read it")
+    bank.execute("ALTER TABLE bank.backup DROP trans_id")
+    (text,) = assumed(bank, "table bank.backup")
+    assert text.startswith("it has account_id, by which rows of bank.account lead to people, and campaign_app may")
+    bank.execute("ALTER TABLE bank.backup RENAME account_id TO number")
+    assert assumed(bank, "table bank.backup") == []
 
 
 def test_a_policy_called_like_the_guards_is_a_strangers(db: Database) -> None:
