@@ -36,6 +36,13 @@ MADE = {
         "materialised-view", "materialised view bank.copy", "REVOKE SELECT ON bank.over FROM stranger;",
         ("SELECT 1 FROM bank.over",),
     ),
+    "a copy read by its reader's own view": Made(
+        COPY + "GRANT SELECT ON bank.copy TO stranger; CREATE VIEW bank.over AS SELECT * FROM bank.copy;"
+        "ALTER VIEW bank.over OWNER TO stranger",
+        "materialised-view", "materialised view bank.copy",
+        "REVOKE SELECT ON bank.copy FROM stranger;\nALTER VIEW bank.over OWNER TO postgres;",
+        ("SELECT 1 FROM bank.over",),
+    ),
     "a copy passed on": Made(
         COPY + "GRANT SELECT ON bank.copy TO clerk WITH GRANT OPTION;" + PASSED.format("SELECT ON bank.copy"),
         "materialised-view", "materialised view bank.copy",
@@ -135,6 +142,20 @@ def test_who_passed_a_membership_on_loses_what_others_have_by_it(bank: Database)
         assert mends == {f"role {who}": f"REVOKE high FROM {who};" for who in ("clerk", "stranger")}
         mended(bank, "member", "role clerk")
         mended(bank, "member", "role stranger")
+
+
+def test_a_membership_by_two_grantors(bank: Database) -> None:
+    """What one of them gave goes with the other's; to take it again is no error."""
+    bank.execute(
+        "ALTER ROLE clerk LOGIN; CREATE ROLE high BYPASSRLS; GRANT high TO clerk, stranger WITH ADMIN OPTION;"
+        + PASSED.format("high")
+        + ";SET ROLE stranger; GRANT high TO stranger; RESET ROLE"
+    )
+    _do(bank, ("SET ROLE high",))
+    mended(bank, "member", "role stranger")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        _do(bank, ("SET ROLE high",))
+    mended(bank, "member", "role clerk")
 
 
 def test_mends_say_who_needs_rights_then(bank: Database) -> None:

@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 from rlsguard.catalog.model import Catalog
 from rlsguard.names import QualifiedName
+from rlsguard.prove.bodies import bodies, running
+from rlsguard.prove.roles import above
 from rlsguard.prove.session import Session
 from rlsguard.prove.target import Target
 from rlsguard.prove.windows import Window, key_in
-
-_WORD = re.compile(r"[\w$]+")
-# Comments, texts, and quoted names: in these nothing else begins.
-_TOKEN = re.compile(
-    r"""(?P<comment>--[^\n]*|/\*.*?\*/)
-    | (?<![\w$])e'(?P<escaped>(?:[^'\\]|\\.|'')*)' | '(?P<plain>(?:[^']|'')*)'
-    | (?<![\w$])\$(?P<tag>(?:[a-z_]\w*)?)\$(?P<dollars>.*?)\$(?P=tag)\$
-    | "(?:[^"]|"")*" """,
-    re.DOTALL | re.IGNORECASE | re.VERBOSE,
-)
-# What makes a text a statement, rather than something to be read by people.
-_STATEMENT = re.compile(r"\b(select|copy|insert\s+into|delete\s+from|merge\s+into|update\s+\S+\s+set)\b", re.IGNORECASE)
-# EXECUTE, and functions that run, or read, what they are told.
-_RUNS_TEXT = re.compile(r"execute|\w+_to_xml\w*|ts_stat|dblink\w*|crosstab\w*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +22,7 @@ class Routine:
         signature: its name with the types of its arguments, as SQL spells it.
         trigger: whether triggers run it, so that nobody calls it.
         tables: OIDs of the protected tables that it is known, or by its words likely, to read.
-        reads_as: as whom it reads these: its owner, or the owners of other such routines that it calls.
+        reads_as: as whom it reads these: its owner, or the owners of views, or of other such routines, that it uses.
         dynamic: whether it puts SQL together as it runs, so that there is no telling what it reads.
         callers: the probed roles that may call it; where not everybody may, any login.
         harmless: whether a call needs no arguments and, as declared, changes nothing.
@@ -44,12 +30,13 @@ class Routine:
         columns: names of the columns that it returns, where it declares them itself.
     """
 
+    oid: int
     signature: str
     procedure: bool
     trigger: bool
     owner: str
     tables: frozenset[int]
-    reads_as: tuple[str, ...]
+    reads_as: frozenset[str]
     dynamic: bool
     callers: tuple[str, ...]
     name: QualifiedName
@@ -64,51 +51,60 @@ class Routine:
 
 
 def routines(
-    session: Session, catalog: Catalog, protected: Collection[int], windows: Iterable[Window], callers: Collection[str]
+    session: Session, catalog: Catalog, protected: Collection[int], windows: Sequence[Window], callers: Collection[str]
 ) -> tuple[Routine, ...]:
     """Return every SECURITY DEFINER routine, by name; those of extensions only if they mention a protected table.
 
     Args:
         callers: the probed roles.
     """
-    behind = {oid: frozenset({oid}) for oid in protected} | {window.oid: window.bases for window in windows}
-    names = {table.oid: table.name.name for table in catalog.tables.values() if table.oid in behind}
-    names |= {window.oid: window.name.name for window in windows}
-    bodies = {oid: _Body(*row) for oid, *row in session.file("bodies")}
-    read = {oid: _read(body, behind, names) for oid, body in bodies.items()}
-    by_name: dict[str, list[int]] = {}
-    for oid, body in bodies.items():
-        by_name.setdefault(body.name, []).append(oid)
+    shown: dict[int, _Shown] = {oid: frozenset({(oid, None)}) for oid in protected}
+    names = {table.oid: table.name.name for table in catalog.tables.values() if table.oid in shown}
+    for window in windows:
+        shown[window.oid] = _shown(window, windows, catalog, protected)
+        names[window.oid] = window.name.name
+    everything = bodies(session)
+    by_oid = {body.oid: body for body in everything}
     found = []
-    for (
-        oid,
-        signature,
-        kind,
-        trigger,
-        owner,
-        volatile,
-        is_set,
-        language,
-        needed,
-        schema,
-        name,
-        returns,
-        columns,
-        who,
-    ) in session.file("routines", [list(callers)]):
-        run = list(_run(oid, owner, bodies, by_name))
-        tables = frozenset().union(*(read[one] for one, _ in run))
-        if bodies[oid].extension and not tables:
+    for row in session.file("routines", [list(callers)]):
+        (
+            oid,
+            signature,
+            kind,
+            trigger,
+            owner,
+            volatile,
+            is_set,
+            language,
+            needed,
+            schema,
+            name,
+            returns,
+            columns,
+            who,
+        ) = row
+        run = list(running(by_oid[oid], owner, everything, in_texts=False))
+        if in_texts := any(body.runs_text for body, _ in run):
+            run = list(running(by_oid[oid], owner, everything, in_texts=True))
+        reads = {
+            (base, window_owner or reader)
+            for body, reader in run
+            for relation in {*body.reads, *(one for one in names if body.mentions(names[one], in_texts=in_texts))}
+            for base, window_owner in shown.get(relation, ())
+        }
+        if by_oid[oid].extension and not reads:
             continue
         found.append(
             Routine(
+                oid=oid,
                 signature=signature,
                 procedure=kind == "p",
                 trigger=trigger,
                 owner=owner,
-                tables=tables,
-                reads_as=tuple(sorted({reader for one, reader in run if read[one]})),
-                dynamic=any(bodies[one].dynamic for one, _ in run),
+                tables=frozenset(base for base, _ in reads),
+                reads_as=frozenset(reader for _, reader in reads),
+                # Extensions are taken to put SQL together for their own ends.
+                dynamic=any(body.runs_text and not body.extension for body, _ in run),
                 callers=tuple(who),
                 name=QualifiedName(schema, name),
                 harmless=kind == "f" and volatile != "v" and needed == 0 and is_set and language in ("sql", "plpgsql"),
@@ -119,90 +115,16 @@ def routines(
     return tuple(found)
 
 
-@dataclass(frozen=True)
-class _Body:
-    """What a function says, or a view that calls one. What it reads and calls is known, if at all, by its words.
-
-    Attributes:
-        definer: as whom it runs, where that is not whoever calls it.
-        reads: OIDs of the relations that the catalog knows it to read.
-    """
-
-    name: str
-    source: str
-    language: str
-    definer: str | None
-    extension: bool
-    reads: list[int]
-
-    @property
-    def dynamic(self) -> bool:
-        """Whether it puts SQL together as it runs; extensions are taken to do that for their own ends."""
-        legible = self.language in ("sql", "plpgsql")
-        return not self.extension and not (legible and not any(map(_RUNS_TEXT.fullmatch, self.words)))
-
-    @cached_property
-    def words(self) -> frozenset[str]:
-        """Every word of its code."""
-        return frozenset(_WORD.findall(self._parts[0].lower()))
-
-    @cached_property
-    def _parts(self) -> tuple[str, list[str]]:
-        """Its code without comments, texts that are statements included; and all other texts."""
-        if self.language not in ("sql", "plpgsql"):
-            return self.source, []
-        code, texts, at = [], [], 0
-        for token in _TOKEN.finditer(self.source):
-            code.append(self.source[at : token.start()])
-            at = token.end()
-            text = next((one for one in token.group("escaped", "plain", "dollars") if one is not None), None)
-            if text is not None and not _STATEMENT.search(text):
-                texts.append(text.lower())
-            elif token["comment"] is None:
-                code.append(token[0])
-        return " ".join([*code, self.source[at:]]), texts
-
-    def mentions(self, name: str) -> bool:
-        """Tell whether it names *name*, in its code or in a text that could be put into a statement."""
-        name, (code, texts) = name.lower(), self._parts
-        if name in self.words if _WORD.fullmatch(name) else name in code.lower():
-            return True
-        return any(name in text and _names(text, name) for text in texts)
+# Protected tables that a relation shows, each with as whom they are read, if not as whoever reads the relation.
+_Shown = frozenset[tuple[int, str | None]]
 
 
-def _names(text: str, name: str) -> bool:
-    """Tell whether *text* is *name*, or has it where SQL has names; elsewhere it is a word among others."""
-    spelled = rf'"?{re.escape(name)}"?(?![\w$])'
-    alone = re.fullmatch(rf'\s*(?:[\w$"]+\.)?{spelled}\s*', text)
-    return bool(alone or re.search(rf"(?:\.|\b(?:from|join|into|update|table|only)\s+){spelled}", text))
-
-
-def _read(body: _Body, behind: Mapping[int, frozenset[int]], names: Mapping[int, str]) -> frozenset[int]:
-    """Return the protected tables that *body* itself reads, or names."""
-    named = {oid for oid, name in names.items() if body.mentions(name)}
-    return frozenset(base for oid in {*body.reads, *named} & behind.keys() for base in behind[oid])
-
-
-def _run(
-    oid: int, owner: str, bodies: Mapping[int, _Body], by_name: Mapping[str, Collection[int]]
-) -> Iterator[tuple[int, str]]:
-    """Yield a definer's routine and all that runs because it is called, at any remove; each with whose rights."""
-    words = {name: name.lower() for name in by_name}
-    seen, queue = {(oid, owner)}, [(oid, owner)]
-    while queue:
-        one, reader = queue.pop()
-        yield one, reader
-        body = bodies[one]
-        called = [
-            name
-            for name, word in words.items()
-            if word in body.words or (not _WORD.fullmatch(word) and body.mentions(name))
-        ]
-        for other in (other for name in called for other in by_name[name]):
-            step = (other, bodies[other].definer or reader)
-            if step not in seen:
-                seen.add(step)
-                queue.append(step)
+def _shown(window: Window, windows: Collection[Window], catalog: Catalog, protected: Collection[int]) -> _Shown:
+    """Return what *window* shows. By an owner whom policies hold, a view is read as by its reader; a copy never is."""
+    by_owner = window.copies or (not window.as_invoker and above(catalog, window.owner))
+    direct = {(oid, window.owner if by_owner else None) for oid in window.reads if oid in protected}
+    inner = [_shown(one, windows, catalog, protected) for one in windows if one.oid in window.reads]
+    return frozenset(direct).union(*inner)
 
 
 def key_of(

@@ -16,11 +16,12 @@ def definers(scene: Scene) -> Iterator[WayAround | Assumption]:
     for routine in scene.routines:
         if routine.trigger:
             continue
-        about = f"{routine.kind.lower()} {routine.signature}"
-        callers, owner = _held_to_more(scene, routine, routine.callers), quote(routine.owner)
+        about, owner = f"{routine.kind.lower()} {routine.signature}", quote(routine.owner)
+        callers, reader = _freed(scene, routine, routine.callers)
         if routine.tables and callers:
+            why = f"it runs {_as_whom(scene, routine, reader)}, and names protected tables."
             mend = f"ALTER {routine.kind} {routine.signature} SECURITY INVOKER;  -- callers then need rights to read"
-            yield WayAround("definer", about, scene.names(routine.tables), callers, _why(scene, routine), mend)
+            yield WayAround("definer", about, scene.names(routine.tables), callers, why, mend)
         elif routine.dynamic and callers:
             text = f"it runs as {owner}, and what it reads cannot be told: it is taken not to read protected tables."
             yield Assumption(about, text)
@@ -29,42 +30,44 @@ def definers(scene: Scene) -> Iterator[WayAround | Assumption]:
             yield Assumption(about, text)
 
 
-def triggers(scene: Scene) -> Iterator[WayAround | Assumption]:
-    """Name triggers that run as somebody who is held to less than whoever sets them off."""
-    functions = {routine.signature: routine for routine in scene.routines if routine.trigger}
-    for signature, relations, writers in scene.session.file("around/definer_triggers"):
-        if (routine := functions.get(signature)) is None:
-            continue
-        roles = _held_to_more(scene, routine, scene.held_among(writers))
-        about, on = f"trigger function {signature}", ", ".join(relations)
-        if routine.tables and roles:
-            why = f"when somebody writes {on}, {_why(scene, routine)}"
-            mend = f"ALTER FUNCTION {signature} SECURITY INVOKER;  -- whoever writes {on} then needs rights to read"
-            yield WayAround("definer", about, scene.names(routine.tables), roles, why, mend)
-        elif roles and scene.above(routine.owner):
-            text = (
-                f"it runs as its owner {quote(routine.owner)}, whom no policy holds, when"
-                f" {', '.join(map(quote, roles))} write {on}: it is taken to hand out nothing that it reads."
+def triggers(scene: Scene) -> Iterator[Assumption]:
+    """Name triggers that run as somebody who is held to less than whoever sets them off.
+
+    Those that keep a balance, say, have to read everybody's rows; only their author knows whether they tell anybody.
+    """
+    functions = {routine.oid: routine for routine in scene.routines if routine.trigger}
+    for oid, on, writers in scene.session.file("around/definer_triggers"):
+        routine = functions.get(oid)
+        roles, reader = _freed(scene, routine, scene.held_among(writers)) if routine else ((), "")
+        if routine and roles:
+            what = (
+                f"what it reads of {', '.join(map(str, scene.names(routine.tables)))}"
+                if routine.tables
+                else "what it reads"
             )
-            yield Assumption(about, text)
+            text = (
+                f"it runs {_as_whom(scene, routine, reader)}, by {', '.join(on)}, when {', '.join(map(quote, roles))}"
+                f" write there: it is taken to hand out nothing of {what}."
+            )
+            yield Assumption(f"trigger function {routine.signature}", text)
 
 
-def _held_to_more(scene: Scene, routine: Routine, roles: Iterable[str]) -> tuple[str, ...]:
-    """Return which of *roles* are held to something that *routine* is not, as whomever it reads."""
-    readers = routine.reads_as or (routine.owner,)
-    above = any(map(scene.above, readers))
-    return tuple(
-        name for name in roles
-        if not scene.above(name) and (held := scene.held(name).purposes)
-        and (above or any(held - scene.held(reader).purposes for reader in readers))
-    )  # fmt: skip
+def _freed(scene: Scene, routine: Routine, roles: Iterable[str]) -> tuple[tuple[str, ...], str]:
+    """Return which of *roles* are held to something that *routine* is not, and as whom it reads that is not."""
+    readers = sorted(routine.reads_as or {routine.owner}, key=lambda name: (not scene.above(name), name))
+    freed: dict[str, str] = {}
+    for role in roles:
+        purposes = frozenset() if scene.above(role) else scene.held(role).purposes
+        less = [one for one in readers if purposes and (scene.above(one) or purposes - scene.held(one).purposes)]
+        if less:
+            freed[role] = less[0]
+    return tuple(freed), next(iter(freed.values()), "")
 
 
-def _why(scene: Scene, routine: Routine) -> str:
-    reader = next(filter(scene.above, routine.reads_as), routine.reads_as[0])
-    who = f"as its owner {quote(reader)}" if reader == routine.owner else f"what runs as {quote(reader)}"
+def _as_whom(scene: Scene, routine: Routine, reader: str) -> str:
+    who = "as its owner" if reader == routine.owner else "what reads as"
     whom = "whom no policy holds" if scene.above(reader) else "who is held to fewer purposes than its callers"
-    return f"it runs {who}, {whom}, and names protected tables."
+    return f"{who} {quote(reader)}, {whom}"
 
 
 def leakproof(scene: Scene) -> Iterator[WayAround]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from rlsguard.names import QualifiedName, quote
 from rlsguard.prove.around.revoking import passed_on, revoke
@@ -38,26 +38,21 @@ def materialised_views(scene: Scene) -> Iterator[WayAround]:
             why = "it keeps copies of rows, and an opt-out does not reach them."
             if over:
                 why += f" It is read by {', '.join(str(one.name) for one in over)}, too."
-            # Whoever owns it reads it by right.
-            steps = _given_away(scene, window) if scene.held_among([window.owner]) else []
-            steps += [
-                revoke("SELECT", str(one.name), one.readers, by_others.get((one.oid, "SELECT"), ()))
-                for one in (window, *over)
-                if one.readers
-            ]
-            mend = (
-                "\n".join(steps or [revoke("SELECT", str(window.name), roles)])
-                + "  -- or make it a view with security_invoker"
-            )
+            mend = "\n".join(step for one in (window, *over) for step in _closed(scene, one, by_others))
+            mend += "  -- or make it a view with security_invoker"
             about = f"materialised view {window.name}"
             yield WayAround("materialised-view", about, scene.names(window.bases), roles, why, mend)
 
 
-def _given_away(scene: Scene, window: Window) -> list[str]:
-    """Return the SQL that gives a materialised view to whom its tables belong, or to whoever proves."""
-    owners = sorted({scene.catalog.tables[name].owner for name in scene.names(window.bases)})
-    owner = next((one for one in owners if not scene.held_among([one])), scene.catalog.user)
-    return [f"ALTER MATERIALIZED VIEW {window.name} OWNER TO {quote(owner)};"]
+def _closed(scene: Scene, window: Window, by_others: Mapping[tuple[int, str], tuple[str, ...]]) -> Iterator[str]:
+    """Yield the SQL that takes *window* from its readers, and from an owner who reads it by right."""
+    if scene.held_among([window.owner]):
+        owners = {scene.catalog.tables[name].owner for name in scene.names(window.bases)}
+        # To its tables' owner, or to whoever proves.
+        owner = next((one for one in sorted(owners) if not scene.held_among([one])), scene.catalog.user)
+        yield f"ALTER {'MATERIALIZED ' if window.copies else ''}VIEW {window.name} OWNER TO {quote(owner)};"
+    if window.readers:
+        yield revoke("SELECT", str(window.name), window.readers, by_others.get((window.oid, "SELECT"), ()))
 
 
 def _readers(scene: Scene, window: Window) -> tuple[str, ...]:

@@ -31,34 +31,25 @@ def revoke(rights: str, on: str, roles: Collection[str], passers: Collection[str
 
 
 def leave(scene: Scene, role: str, login: str) -> str:
-    """Return the SQL by which *login* is no longer a member of *role*: at the end of the shortest chain to it."""
-    member = _last_before(scene, role, login)
-    whose = [] if member == login else [f"{quote(login)} is a member of {quote(member)}"]
+    """Return the SQL by which *login* is no longer a member of *role*: at the end of every chain that leads to it."""
+    grants = {
+        (group, member): (grantors, passed) for group, member, grantors, passed in scene.session.file("around/grants")
+    }
     statements = []
-    for grantor, passed in _grants(scene, role, member):
-        cascade = " CASCADE" if passed else ""
-        by = f" GRANTED BY {quote(grantor)}" if grantor else ""
-        statements.append(f"REVOKE {quote(role)} FROM {quote(member)}{by}{cascade};")
-        if passed:
-            whose.append(f"{quote(member)} passed it on")
-    return "\n".join(statements) + (f"  -- {', '.join(dict.fromkeys(whose))}" if whose else "")
+    for member in _last_members(scene, role, login):
+        grantors, passed = grants.get((role, member), ([""], False))
+        notes = [] if member == login else [f"{quote(login)} is a member of {quote(member)}"]
+        notes += [f"{quote(member)} passed it on"] if passed else []
+        for grantor in grantors:
+            by = f" GRANTED BY {quote(grantor)}" if grantor else ""
+            statement = f"REVOKE {quote(role)} FROM {quote(member)}{by}{' CASCADE' if passed else ''};"
+            statements.append("  -- ".join([statement, ", ".join(notes)] if notes else [statement]))
+    return "\n".join(statements)
 
 
-def _grants(scene: Scene, role: str, member: str) -> list[tuple[str, bool]]:
-    for group, name, grantors, passed in scene.session.file("around/grants"):
-        if (group, name) == (role, member):
-            # What it granted itself goes with what it was granted.
-            return [(grantor, passed) for grantor in grantors if grantor != member]
-    return [("", False)]
-
-
-def _last_before(scene: Scene, role: str, login: str) -> str:
-    has, seen, queue = scene.memberships.direct, {login}, [login]
-    while queue:
-        member = queue.pop(0)
-        if role in has.get(member, ()):
-            return member
-        new = sorted(has.get(member, frozenset()) - seen)
-        seen.update(new)
-        queue += new
-    return login
+def _last_members(scene: Scene, role: str, login: str) -> list[str]:
+    """Return who is a member of *role* without a remove: *login*, or what it is a member of."""
+    has, found = scene.memberships.direct, [login]
+    for member in found:
+        found += sorted(has.get(member, frozenset()).difference(found))
+    return [member for member in found if role in has.get(member, ())]

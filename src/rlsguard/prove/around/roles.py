@@ -26,14 +26,15 @@ def of_the_map(scene: Scene) -> Iterator[WayAround]:
         role = scene.catalog.roles.get(name)
         if role is None or not scene.held(name).purposes:
             continue
+        has = {"SUPERUSER": role.superuser, "BYPASSRLS": role.bypass_rls, "REPLICATION": role.replication}
+        mend = f"ALTER ROLE {quote(name)} {' '.join(f'NO{attribute}' for attribute, given in has.items() if given)};"
         about = f"role {quote(name)}"
         if scene.above(name):
             what = "a superuser" if role.superuser else "a role with BYPASSRLS"
-            mend = f"ALTER ROLE {quote(name)} {'NOSUPERUSER' if role.superuser else 'NOBYPASSRLS'};"
             yield WayAround("role", about, (), (name,), f"it is {what}: no policy holds it.", mend)
         elif role.replication:
             why = "it has REPLICATION: it can copy the whole server, and policies have no say in that."
-            yield WayAround("role", about, (), (name,), why, f"ALTER ROLE {quote(name)} NOREPLICATION;")
+            yield WayAround("role", about, (), (name,), why, mend)
 
 
 def exempt_members(scene: Scene) -> Iterator[WayAround]:
