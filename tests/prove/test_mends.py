@@ -144,6 +144,30 @@ def test_who_passed_a_membership_on_loses_what_others_have_by_it(bank: Database)
         mended(bank, "member", "role stranger")
 
 
+@pytest.mark.parametrize(
+    "of",
+    [
+        "TABLE bank.payment",
+        "TABLE bank.payment_1",
+        "TABLE bank.payment, bank.payment_1, bank.client WITH (publish_via_partition_root)",
+        "TABLE bank.payment, TABLES IN SCHEMA bank",
+        "TABLE bank.client, TABLES IN SCHEMA far",
+    ],
+)
+def test_a_publication_of_partitions(bank: Database, of: str) -> None:
+    text = BANK_MAP + "  bank.payment: {holds: [financial], subject: {client: client_id}}\n"
+    bank.execute(
+        "CREATE TABLE bank.payment (payment_id int, client_id int NOT NULL) PARTITION BY RANGE (payment_id);"
+        "CREATE TABLE bank.payment_1 PARTITION OF bank.payment FOR VALUES FROM (1) TO (10);"
+        "CREATE SCHEMA far; CREATE TABLE far.payment_2 PARTITION OF bank.payment FOR VALUES FROM (10) TO (20)"
+    )
+    apply(bank, text)
+    bank.execute(f"CREATE PUBLICATION feed FOR {of}")
+    assert bank.execute("SELECT FROM pg_publication_tables") != []
+    mended(bank, "publication", "publication feed", text)
+    assert bank.execute("SELECT FROM pg_publication_tables") == []
+
+
 def test_a_membership_by_two_grantors(bank: Database) -> None:
     """What one of them gave goes with the other's; to take it again is no error."""
     bank.execute(

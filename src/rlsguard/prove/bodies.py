@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property
 
@@ -22,6 +22,17 @@ _TOKEN = re.compile(
 )
 # EXECUTE, and functions that run, or read, what they are told.
 _RUNS_TEXT = re.compile(r"execute|\w+_to_xml\w*|ts_stat|ts_rewrite|dblink\w*|crosstab\w*|connectby|xpath_table")
+
+
+class Names:
+    """Names to look for: those that are words as they stand, and others."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        every = frozenset(names)
+        self.plain = frozenset(
+            name for name in every if _WORD.fullmatch(name) and name == name.lower() and name not in KEYWORDS
+        )
+        self.others = every - self.plain
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,18 +60,19 @@ class Body:
         """Whether it puts SQL together as it runs, or may."""
         return not self._legible or any(map(_RUNS_TEXT.fullmatch, self._words))
 
-    def mentions(self, name: str, *, in_texts: bool) -> bool:
-        """Tell whether it names *name*: in its code or, *in_texts*, in what may become code as it runs."""
-        if not self._legible:
-            return name.lower() in self.source.lower()
+    def mentions(self, names: Names, *, in_texts: bool) -> frozenset[str]:
+        """Return which of *names* are in its code or, *in_texts*, in what may become code as it runs."""
         code, texts = self._parts
         if not in_texts:
             texts = []
-        if quote(name) == name:
-            return name in self._words or any(name in _WORD.findall(text) for text in texts)
-        if name.lower() in map(str.strip, texts):
-            return True
-        return any(_spelled(name).search(part) for part in (code, *texts))
+        words = self._words.union(*map(_WORD.findall, texts))
+        others = {name for name in names.others if self._spells(name, code, texts)}
+        return words & names.plain | others
+
+    def _spells(self, name: str, code: str, texts: list[str]) -> bool:
+        if not self._legible:
+            return name.lower() in code.lower()
+        return name.lower() in map(str.strip, texts) or any(_spelled(name).search(part) for part in (code, *texts))
 
     @property
     def _legible(self) -> bool:
@@ -73,7 +85,7 @@ class Body:
     @cached_property
     def _parts(self) -> tuple[str, list[str]]:
         """Its code, without comments; and its texts, which people may be meant to read."""
-        return _split(self.source)
+        return _split(self.source) if self._legible else (self.source, [])
 
 
 def _split(source: str) -> tuple[str, list[str]]:
@@ -107,19 +119,37 @@ def _spelled(name: str) -> re.Pattern[str]:
     return re.compile(spelled, re.IGNORECASE)
 
 
-def bodies(session: Session) -> tuple[Body, ...]:
-    """Return every body that did not come with the server."""
-    return tuple(Body(*row) for row in session.file("bodies"))
+class Bodies:
+    """Every body that did not come with the server."""
 
+    def __init__(self, session: Session) -> None:
+        every = [Body(*row) for row in session.file("bodies")]
+        self.by_oid = {body.oid: body for body in every}
+        self._by_name: dict[str, list[Body]] = {}
+        for body in every:
+            self._by_name.setdefault(body.name, []).append(body)
+        self._names = Names(name for name in self._by_name if name)
+        self._called: dict[tuple[Body, bool], list[Body]] = {}
 
-def running(start: Body, owner: str, among: Sequence[Body], *, in_texts: bool) -> Iterator[tuple[Body, str]]:
-    """Yield a definer's function and all that runs because it is called, at any remove; each with as whom."""
-    seen, queue = {(start, owner)}, [(start, owner)]
-    while queue:
-        body, reader = queue.pop()
-        yield body, reader
-        for other in among:
-            step = (other, other.definer or reader)
-            if step not in seen and other.name and body.mentions(other.name, in_texts=in_texts):
-                seen.add(step)
-                queue.append(step)
+    def run_by(self, start: Body) -> tuple[list[tuple[Body, str]], bool]:
+        """Return all that runs when a definer's function does, and as whom; and whether texts may become code in it."""
+        run = self._run(start, in_texts=False)
+        in_texts = any(body.runs_text for body, _ in run)
+        return (self._run(start, in_texts=True) if in_texts else run), in_texts
+
+    def _run(self, start: Body, *, in_texts: bool) -> list[tuple[Body, str]]:
+        run = [(start, start.definer or "")]
+        seen = set(run)
+        for body, reader in run:
+            for other in self._called_by(body, in_texts=in_texts):
+                step = (other, other.definer or reader)
+                if step not in seen:
+                    seen.add(step)
+                    run.append(step)
+        return run
+
+    def _called_by(self, body: Body, *, in_texts: bool) -> list[Body]:
+        if (body, in_texts) not in self._called:
+            names = body.mentions(self._names, in_texts=in_texts)
+            self._called[body, in_texts] = [other for name in names for other in self._by_name[name]]
+        return self._called[body, in_texts]

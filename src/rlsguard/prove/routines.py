@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rlsguard.catalog.model import Catalog
 from rlsguard.names import QualifiedName
-from rlsguard.prove.bodies import bodies, running
+from rlsguard.prove.bodies import Bodies, Names
 from rlsguard.prove.roles import above
 from rlsguard.prove.session import Session
 from rlsguard.prove.target import Target
@@ -59,12 +59,14 @@ def routines(
         callers: the probed roles.
     """
     shown: dict[int, _Shown] = {oid: frozenset({(oid, None)}) for oid in protected}
-    names = {table.oid: table.name.name for table in catalog.tables.values() if table.oid in shown}
+    by_name: dict[str, list[int]] = {}
+    for table in catalog.tables.values():
+        if table.oid in shown:
+            by_name.setdefault(table.name.name, []).append(table.oid)
     for window in windows:
         shown[window.oid] = _shown(window, windows, catalog, protected)
-        names[window.oid] = window.name.name
-    everything = bodies(session)
-    by_oid = {body.oid: body for body in everything}
+        by_name.setdefault(window.name.name, []).append(window.oid)
+    names, bodies = Names(by_name), Bodies(session)
     found = []
     for row in session.file("routines", [list(callers)]):
         (
@@ -83,16 +85,15 @@ def routines(
             columns,
             who,
         ) = row
-        run = list(running(by_oid[oid], owner, everything, in_texts=False))
-        if in_texts := any(body.runs_text for body, _ in run):
-            run = list(running(by_oid[oid], owner, everything, in_texts=True))
+        start = bodies.by_oid[oid]
+        run, in_texts = bodies.run_by(start)
         reads = {
             (base, window_owner or reader)
             for body, reader in run
-            for relation in {*body.reads, *(one for one in names if body.mentions(names[one], in_texts=in_texts))}
+            for relation in (*body.reads, *(o for n in body.mentions(names, in_texts=in_texts) for o in by_name[n]))
             for base, window_owner in shown.get(relation, ())
         }
-        if by_oid[oid].extension and not reads:
+        if start.extension and not reads:
             continue
         found.append(
             Routine(
@@ -120,11 +121,25 @@ _Shown = frozenset[tuple[int, str | None]]
 
 
 def _shown(window: Window, windows: Collection[Window], catalog: Catalog, protected: Collection[int]) -> _Shown:
-    """Return what *window* shows. By an owner whom policies hold, a view is read as by its reader; a copy never is."""
-    by_owner = window.copies or (not window.as_invoker and above(catalog, window.owner))
-    direct = {(oid, window.owner if by_owner else None) for oid in window.reads if oid in protected}
-    inner = [_shown(one, windows, catalog, protected) for one in windows if one.oid in window.reads]
-    return frozenset(direct).union(*inner)
+    """Return what *window* shows, and the windows in it.
+
+    By an owner whom policies hold, a view is read as by its reader. A copy is read as either, whoever is held to less.
+    """
+    inside = {window.oid}
+    while more := {oid for one in windows if one.oid in inside for oid in one.reads} - inside:
+        inside |= more
+    return frozenset(
+        (oid, reader)
+        for one in windows if one.oid in inside
+        for oid in one.reads if oid in protected
+        for reader in _readers(one, catalog)
+    )  # fmt: skip
+
+
+def _readers(window: Window, catalog: Catalog) -> tuple[str | None, ...]:
+    if window.copies:
+        return (None, window.owner)
+    return (None if window.as_invoker or not above(catalog, window.owner) else window.owner,)
 
 
 def key_of(

@@ -129,18 +129,17 @@ def foreign_tables(scene: Scene) -> Iterator[WayAround | Assumption]:
 
 def publications(scene: Scene) -> Iterator[WayAround]:
     """Name publications that send protected rows: whoever receives them is held to nothing."""
-    for name, everything, oids, by_schema in scene.session.file("around/publications", [[*scene.protected]]):
-        tables = scene.names(oids)
+    for name, everything, oids, by_table, by_schema in scene.session.file("around/publications", [[*scene.protected]]):
+        tables, feed = scene.names(oids), quote(name)
         listed = ", ".join(map(str, tables))
         if everything:
-            mend = f"DROP PUBLICATION {quote(name)};  -- it is FOR ALL TABLES; make it anew FOR TABLE, without {listed}"
-        elif by_schema:
-            schemas = ", ".join(sorted({quote(table.schema) for table in tables}))
-            mend = f"ALTER PUBLICATION {quote(name)} DROP TABLES IN SCHEMA {schemas};"
+            mend = f"DROP PUBLICATION {feed};  -- it is FOR ALL TABLES; make it anew FOR TABLE, without {listed}"
         else:
-            mend = f"ALTER PUBLICATION {quote(name)} DROP TABLE {listed};"
+            steps = [f"TABLE {', '.join(by_table)}"] if by_table else []
+            steps += [f"TABLES IN SCHEMA {', '.join(by_schema)}"] if by_schema else []
+            mend = "\n".join(f"ALTER PUBLICATION {feed} DROP {step};" for step in steps)
         why = f"it sends every row of {listed} to its subscribers, whatever opt-outs say."
-        yield WayAround("publication", f"publication {quote(name)}", tables, (), why, mend)
+        yield WayAround("publication", f"publication {feed}", tables, (), why, mend)
 
 
 def rules(scene: Scene) -> Iterator[WayAround]:
