@@ -12,7 +12,8 @@ SELECT p.oid, p.oid::regprocedure::text, p.prokind, p.prorettype = 'trigger'::re
                     OR r.rolcanlogin AND NOT r.rolsuper AND NOT EXISTS (
                         SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS g WHERE g.grantee = 0))
                AND (has_function_privilege(r.oid, p.oid, 'EXECUTE')
-                    -- for an aggregate's functions, its owner's right does (https://www.postgresql.org/docs/current/sql-createaggregate.html)
+                    -- of an aggregate's functions its owner's right is asked, and of the aggregate the caller's
+                    -- (https://www.postgresql.org/docs/current/sql-createaggregate.html)
                     OR EXISTS (SELECT FROM pg_catalog.pg_aggregate AS a
                                WHERE p.oid IN (a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn, a.aggdeserialfn,
                                                a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn)

@@ -1,5 +1,5 @@
--- Settings by which the audit or triggers can be silenced, programs or code be run, anybody let in, or every large object
--- be read; who was given the right to set them; and who, other than the first superuser, passed that on.
+-- Settings by which the audit or triggers can be silenced, programs or code run, anybody let in, or large objects
+-- read; who was given the right to set them; and who, other than the first superuser, passed that on.
 SELECT p.parname, array_agg(DISTINCT coalesce(r.rolname, 'PUBLIC')::text),
        array_remove(array_agg(DISTINCT CASE WHEN g.grantor <> 10 THEN pg_get_userbyid(g.grantor)::text END), NULL)
 FROM pg_catalog.pg_parameter_acl AS p
