@@ -262,6 +262,23 @@ def test_a_copy_is_assumed_by_its_columns(bank: Database) -> None:
     assert assumed(bank, "table bank.backup") == []
 
 
+def test_a_column_called_id_makes_no_copy(bank: Database) -> None:
+    path = "[{0} = bank.note_client.note_id, client_id]"
+    note = "  bank.note: {{holds: [personal], subject: {{client: {0}}}, when_unknown: hide}}\n"
+    bank.execute(
+        "CREATE TABLE bank.note (id int, text text);"
+        "CREATE TABLE bank.note_client (note_id int, client_id int NOT NULL);"
+        "CREATE TABLE bank.other AS SELECT id FROM bank.note; GRANT SELECT ON bank.other TO campaign_app"
+    )
+    text = BANK_MAP + "  bank.note_client: {holds: [personal], subject: {client: client_id}}\n"
+    apply(bank, text + note.format(path.format("id")))
+    assert assumed(bank, "table bank.other", text + note.format(path.format("id"))) == []
+    bank.execute("ALTER TABLE bank.note RENAME id TO note; ALTER TABLE bank.other RENAME id TO note")
+    text += note.format(path.format("note"))
+    apply(bank, text)
+    assert len(assumed(bank, "table bank.other", text)) == 1
+
+
 def test_a_policy_called_like_the_guards_is_a_strangers(db: Database) -> None:
     db.execute(BANK)
     text = BANK_MAP + "guard: {bypass: marker}\n"
