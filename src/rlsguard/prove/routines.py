@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from rlsguard.catalog.model import Catalog
 from rlsguard.names import QualifiedName
-from rlsguard.prove.bodies import Bodies, Names
+from rlsguard.prove.bodies import Bodies, Body, Names
 from rlsguard.prove.roles import above
 from rlsguard.prove.session import Session
 from rlsguard.prove.target import Target
@@ -67,6 +68,12 @@ def routines(
         shown[window.oid] = _shown(window, windows, catalog, protected)
         by_name.setdefault(window.name.name, []).append(window.oid)
     names, bodies = Names(by_name), Bodies(session)
+
+    @cache
+    def reads_of(body: Body, in_texts: bool) -> frozenset[tuple[int, str | None]]:
+        named = (oid for name in body.mentions(names, in_texts=in_texts) for oid in by_name[name])
+        return frozenset().union(*(shown.get(oid, ()) for oid in (*body.reads, *named)))
+
     found = []
     for row in session.file("routines", [list(callers)]):
         (
@@ -88,10 +95,7 @@ def routines(
         start = bodies.by_oid[oid]
         run, in_texts = bodies.run_by(start)
         reads = {
-            (base, window_owner or reader)
-            for body, reader in run
-            for relation in (*body.reads, *(o for n in body.mentions(names, in_texts=in_texts) for o in by_name[n]))
-            for base, window_owner in shown.get(relation, ())
+            (base, window_owner or reader) for body, reader in run for base, window_owner in reads_of(body, in_texts)
         }
         if start.extension and not reads:
             continue
