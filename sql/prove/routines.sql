@@ -1,10 +1,6 @@
--- SECURITY DEFINER routines that did not come with the server, and what they are known to read.
-SELECT p.oid::regprocedure::text, p.prokind, pg_get_userbyid(p.proowner), p.provolatile, p.proretset, l.lanname,
-       p.pronargs - p.pronargdefaults, p.prosrc,
-       ARRAY(SELECT d.refobjid FROM pg_catalog.pg_depend AS d
-             WHERE d.classid = 'pg_catalog.pg_proc'::regclass AND d.objid = p.oid
-               AND d.refclassid = 'pg_catalog.pg_class'::regclass),
-       n.nspname, p.proname,
+-- SECURITY DEFINER routines that did not come with the server, and who may call them.
+SELECT p.oid, p.oid::regprocedure::text, p.prokind, p.prorettype = 'trigger'::regtype, pg_get_userbyid(p.proowner),
+       p.provolatile, p.proretset, l.lanname, p.pronargs - p.pronargdefaults, n.nspname, p.proname,
        -- the relation whose rows it returns
        (SELECT t.typrelid FROM pg_catalog.pg_type AS t WHERE t.oid = p.prorettype),
        -- names of the columns that it returns
@@ -15,14 +11,18 @@ SELECT p.oid::regprocedure::text, p.prokind, pg_get_userbyid(p.proowner), p.prov
              WHERE (r.rolname = ANY (%s)
                     OR r.rolcanlogin AND NOT r.rolsuper AND NOT EXISTS (
                         SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS g WHERE g.grantee = 0))
-               AND has_function_privilege(r.oid, p.oid, 'EXECUTE')
-               AND (has_schema_privilege(r.oid, p.pronamespace, 'USAGE') OR reached.by_name)),
-       EXISTS (SELECT FROM pg_catalog.pg_depend AS e
-               WHERE e.classid = 'pg_catalog.pg_proc'::regclass AND e.objid = p.oid AND e.deptype = 'e')
+               AND (has_function_privilege(r.oid, p.oid, 'EXECUTE')
+                    -- of an aggregate's functions its owner's right is asked, and of the aggregate the caller's
+                    -- (https://www.postgresql.org/docs/current/sql-createaggregate.html)
+                    OR EXISTS (SELECT FROM pg_catalog.pg_aggregate AS a
+                               WHERE p.oid IN (a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn, a.aggdeserialfn,
+                                               a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn)
+                                 AND has_function_privilege(r.oid, a.aggfnoid, 'EXECUTE')))
+               AND (has_schema_privilege(r.oid, p.pronamespace, 'USAGE') OR reached.by_name))
 FROM pg_catalog.pg_proc AS p
 JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
 JOIN pg_catalog.pg_language AS l ON l.oid = p.prolang
--- whatever calls it by name of its own: a view, an operator, a cast, a default
+-- whatever calls it by name of its own: a view, an operator, an aggregate, a cast, a default
 CROSS JOIN LATERAL (
     SELECT EXISTS (
         SELECT FROM pg_catalog.pg_depend AS d
@@ -32,5 +32,5 @@ CROSS JOIN LATERAL (
 WHERE p.prosecdef
   AND p.oid >= 16384
   AND n.nspname NOT IN ('rlsguard', 'rlsguard_views') AND p.pronamespace <> pg_my_temp_schema()
-  AND p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
-ORDER BY 1
+  AND p.prorettype <> 'event_trigger'::regtype
+ORDER BY 2

@@ -127,8 +127,7 @@ def test_a_minted_bypasser(db):
     if db.major >= 16:
         run(db, "mint", "CREATE ROLE minted BYPASSRLS", "GRANT minted TO stranger")
         way = named(db, "member", "role stranger")
-        assert way.mend == "REVOKE minted FROM stranger;"
-        db.execute("REVOKE minted FROM stranger GRANTED BY mint")
+        assert way.mend == "REVOKE minted FROM stranger GRANTED BY mint;"
         mended(db, way)
 
 

@@ -1,5 +1,7 @@
--- Functions that read the server's files or its log of changes, where they were granted to others than predefined roles.
-SELECT p.oid::regprocedure::text, array_agg(DISTINCT coalesce(r.rolname, 'PUBLIC')::text)
+-- Functions that read the server's files or its log of changes, where they were granted to others than predefined roles;
+-- and who passed that on without being their owner.
+SELECT p.oid::regprocedure::text, array_agg(DISTINCT coalesce(r.rolname, 'PUBLIC')::text),
+       array_remove(array_agg(DISTINCT CASE WHEN g.grantor <> p.proowner THEN pg_get_userbyid(g.grantor)::text END), NULL)
 FROM pg_catalog.pg_proc AS p
 CROSS JOIN aclexplode(p.proacl) AS g
 LEFT JOIN pg_catalog.pg_roles AS r ON r.oid = g.grantee

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from sqlglot import tokenize
-from sqlglot.errors import SqlglotError
+from functools import cache
 
 from rlsguard.catalog.model import Catalog
 from rlsguard.names import QualifiedName
+from rlsguard.prove.bodies import Bodies, Body, Names
+from rlsguard.prove.roles import above
 from rlsguard.prove.session import Session
 from rlsguard.prove.target import Target
 from rlsguard.prove.windows import Window, key_in
-
-_WORD = re.compile(r"[\w$]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +21,9 @@ class Routine:
 
     Attributes:
         signature: its name with the types of its arguments, as SQL spells it.
+        trigger: whether triggers run it, so that nobody calls it.
         tables: OIDs of the protected tables that it is known, or by its words likely, to read.
+        reads_as: as whom it reads these: its owner, or the owners of views, or of other such routines, that it uses.
         dynamic: whether it puts SQL together as it runs, so that there is no telling what it reads.
         callers: the probed roles that may call it; where not everybody may, any login.
         harmless: whether a call needs no arguments and, as declared, changes nothing.
@@ -33,10 +31,13 @@ class Routine:
         columns: names of the columns that it returns, where it declares them itself.
     """
 
+    oid: int
     signature: str
     procedure: bool
+    trigger: bool
     owner: str
     tables: frozenset[int]
+    reads_as: frozenset[str]
     dynamic: bool
     callers: tuple[str, ...]
     name: QualifiedName
@@ -51,46 +52,64 @@ class Routine:
 
 
 def routines(
-    session: Session, catalog: Catalog, protected: Collection[int], windows: Iterable[Window], callers: Collection[str]
+    session: Session, catalog: Catalog, protected: Collection[int], windows: Sequence[Window], callers: Collection[str]
 ) -> tuple[Routine, ...]:
     """Return every SECURITY DEFINER routine, by name; those of extensions only if they mention a protected table.
 
     Args:
         callers: the probed roles.
     """
-    behind = {oid: frozenset({oid}) for oid in protected} | {window.oid: window.bases for window in windows}
-    names = {table.oid: table.name for table in catalog.tables.values() if table.oid in behind}
-    bodies = tuple(_body(row, names) for row in session.file("bodies"))
+    shown: dict[int, _Shown] = {oid: frozenset({(oid, None)}) for oid in protected}
+    by_name: dict[str, list[int]] = {}
+    for table in catalog.tables.values():
+        if table.oid in shown:
+            by_name.setdefault(table.name.name, []).append(table.oid)
+    for window in windows:
+        shown[window.oid] = _shown(window, windows, catalog, protected)
+        by_name.setdefault(window.name.name, []).append(window.oid)
+    names, bodies = Names(by_name), Bodies(session)
+
+    @cache
+    def reads_of(body: Body, in_texts: bool) -> frozenset[tuple[int, str | None]]:
+        named = (oid for name in body.mentions(names, in_texts=in_texts) for oid in by_name[name])
+        return frozenset().union(*(shown.get(oid, ()) for oid in (*body.reads, *named)))
+
     found = []
     for row in session.file("routines", [list(callers)]):
         (
+            oid,
             signature,
             kind,
+            trigger,
             owner,
             volatile,
             is_set,
             language,
             needed,
-            source,
-            reads,
             schema,
             name,
             returns,
             columns,
             who,
-            extension,
         ) = row
-        called = _called(_body((schema, name, source, reads, language), names), bodies)
-        tables = frozenset(base for body in called for oid in body.reads & behind.keys() for base in behind[oid])
-        if extension and not tables:
+        start = bodies.by_oid[oid]
+        run, in_texts = bodies.run_by(start)
+        reads = {
+            (base, window_owner or reader) for body, reader in run for base, window_owner in reads_of(body, in_texts)
+        }
+        if start.extension and not reads:
             continue
         found.append(
             Routine(
+                oid=oid,
                 signature=signature,
                 procedure=kind == "p",
+                trigger=trigger,
                 owner=owner,
-                tables=tables,
-                dynamic=any(body.dynamic for body in called),
+                tables=frozenset(base for base, _ in reads),
+                reads_as=frozenset(reader for _, reader in reads),
+                # Extensions are taken to put SQL together for their own ends.
+                dynamic=any(body.runs_text and not body.extension for body, _ in run),
                 callers=tuple(who),
                 name=QualifiedName(schema, name),
                 harmless=kind == "f" and volatile != "v" and needed == 0 and is_set and language in ("sql", "plpgsql"),
@@ -101,52 +120,30 @@ def routines(
     return tuple(found)
 
 
-@dataclass(frozen=True, slots=True)
-class _Body:
-    """What a function's body says: the relations that it is known to read or names, and every word in it."""
-
-    schema: str
-    name: str
-    reads: frozenset[int]
-    words: frozenset[str]
-    dynamic: bool
+# Protected tables that a relation shows, each with as whom they are read, if not as whoever reads the relation.
+_Shown = frozenset[tuple[int, str | None]]
 
 
-def _body(row: Sequence[Any], names: Mapping[int, QualifiedName]) -> _Body:
-    schema, name, source, reads, language = row
-    text = _without_comments(source)
-    words = frozenset(_WORD.findall(text.lower()))
-    # The body of most is text: what it reads is known only by the words in it.
-    mentioned = {oid for oid, table in names.items() if _mentions(text, words, table.name)}
-    dynamic = language not in ("sql", "plpgsql") or "execute" in words
-    return _Body(schema, name, frozenset(reads) | frozenset(mentioned), words, dynamic)
+def _shown(window: Window, windows: Collection[Window], catalog: Catalog, protected: Collection[int]) -> _Shown:
+    """Return what *window* shows, and the windows in it.
+
+    By an owner whom policies hold, a view is read as by its reader. A copy is read as either, whoever is held to less.
+    """
+    inside = {window.oid}
+    while more := {oid for one in windows if one.oid in inside for oid in one.reads} - inside:
+        inside |= more
+    return frozenset(
+        (oid, reader)
+        for one in windows if one.oid in inside
+        for oid in one.reads if oid in protected
+        for reader in _readers(one, catalog)
+    )  # fmt: skip
 
 
-def _called(start: _Body, bodies: Collection[_Body]) -> list[_Body]:
-    """Return *start* and all that run with its owner's rights because it calls them, at any remove."""
-    by_name: dict[str, list[_Body]] = {}
-    for body in bodies:
-        by_name.setdefault(body.name.lower(), []).append(body)
-    found, queue = [start], [start]
-    while queue:
-        for word in queue.pop().words & by_name.keys():
-            new = [body for body in by_name.pop(word) if (body.schema, body.name) != (start.schema, start.name)]
-            found += new
-            queue += new
-    return found
-
-
-def _mentions(text: str, words: Collection[str], name: str) -> bool:
-    if _WORD.fullmatch(name):
-        return name.lower() in words
-    return name.lower() in text.lower()
-
-
-def _without_comments(source: str) -> str:
-    try:
-        return " ".join(token.text for token in tokenize(source, dialect="postgres"))
-    except SqlglotError:
-        return source
+def _readers(window: Window, catalog: Catalog) -> tuple[str | None, ...]:
+    if window.copies:
+        return (None, window.owner)
+    return (None if window.as_invoker or not above(catalog, window.owner) else window.owner,)
 
 
 def key_of(

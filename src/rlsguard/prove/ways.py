@@ -46,7 +46,7 @@ def ways(scene: Scene, target: Target) -> Iterator[Way]:
             alone = row_by_row(window.definition)
             yield Way(f"{kind} {window.name}", window.name.sql, readers, key, why_not, alone)
     for routine in scene.routines:
-        if target.table.oid in routine.tables:
+        if target.table.oid in routine.tables and not routine.trigger:
             key = key_of(routine, target, scene.catalog, windows) if routine.harmless else ()
             why_not = (
                 "its result does not tell rows of the table apart"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from rlsguard.names import QualifiedName, quote
+from rlsguard.names import quote
 from rlsguard.prove.model import Assumption, WayAround
+from rlsguard.prove.routines import Routine
 from rlsguard.prove.scene import Scene
 
 
@@ -13,17 +14,12 @@ def definers(scene: Scene) -> Iterator[WayAround | Assumption]:
     """Name SECURITY DEFINER routines that read protected tables as somebody who is held to less than the caller."""
     table_owners = {scene.catalog.tables[p.name].owner for p in scene.protected.values()}
     for routine in scene.routines:
-        about = f"{routine.kind.lower()} {routine.signature}"
-        reads_as = scene.held(routine.owner).purposes
-        above = scene.above(routine.owner)
-        callers = tuple(
-            name for name in routine.callers
-            if not scene.above(name) and (held := scene.held(name).purposes) and (above or held - reads_as)
-        )  # fmt: skip
-        owner = quote(routine.owner)
+        if routine.trigger:
+            continue
+        about, owner = f"{routine.kind.lower()} {routine.signature}", quote(routine.owner)
+        callers, reader = _freed(scene, routine, routine.callers)
         if routine.tables and callers:
-            whom = "whom no policy holds" if above else "who is held to fewer purposes than its callers"
-            why = f"it runs as its owner {owner}, {whom}, and names protected tables."
+            why = f"it runs {_as_whom(scene, routine, reader)}, and names protected tables."
             mend = f"ALTER {routine.kind} {routine.signature} SECURITY INVOKER;  -- callers then need rights to read"
             yield WayAround("definer", about, scene.names(routine.tables), callers, why, mend)
         elif routine.dynamic and callers:
@@ -35,15 +31,43 @@ def definers(scene: Scene) -> Iterator[WayAround | Assumption]:
 
 
 def triggers(scene: Scene) -> Iterator[Assumption]:
-    """Name triggers that run as somebody whom no policy holds, where anybody held can set them off."""
-    for signature, owner, schema, table, writers in scene.session.file("around/definer_triggers"):
-        roles = scene.held_among(writers)
-        if roles and scene.above(owner):
-            text = (
-                f"it runs as its owner {quote(owner)}, whom no policy holds, when {', '.join(map(quote, roles))} write"
-                f" {QualifiedName(schema, table)}: it is taken to hand out nothing that it reads."
+    """Name triggers that run as somebody who is held to less than whoever sets them off.
+
+    Those that keep a balance, say, have to read everybody's rows; only their author knows whether they tell anybody.
+    """
+    functions = {routine.oid: routine for routine in scene.routines if routine.trigger}
+    for oid, on, writers in scene.session.file("around/definer_triggers"):
+        routine = functions.get(oid)
+        roles, reader = _freed(scene, routine, scene.held_among(writers)) if routine else ((), "")
+        if routine and roles:
+            what = (
+                f"what it reads of {', '.join(map(str, scene.names(routine.tables)))}"
+                if routine.tables
+                else "what it reads"
             )
-            yield Assumption(f"trigger function {signature}", text)
+            text = (
+                f"it runs {_as_whom(scene, routine, reader)}, by {', '.join(on)}, when {', '.join(map(quote, roles))}"
+                f" write there: it is taken to hand out nothing of {what}."
+            )
+            yield Assumption(f"trigger function {routine.signature}", text)
+
+
+def _freed(scene: Scene, routine: Routine, roles: Iterable[str]) -> tuple[tuple[str, ...], str]:
+    """Return which of *roles* are held to something that *routine* is not, and as whom it reads that is not."""
+    readers = sorted(routine.reads_as or {routine.owner}, key=lambda name: (not scene.above(name), name))
+    freed: dict[str, str] = {}
+    for role in roles:
+        purposes = frozenset() if scene.above(role) else scene.held(role).purposes
+        less = [one for one in readers if purposes and (scene.above(one) or purposes - scene.held(one).purposes)]
+        if less:
+            freed[role] = less[0]
+    return tuple(freed), next(iter(freed.values()), "")
+
+
+def _as_whom(scene: Scene, routine: Routine, reader: str) -> str:
+    who = "as its owner" if reader == routine.owner else "what reads as"
+    whom = "whom no policy holds" if scene.above(reader) else "who is held to fewer purposes than its callers"
+    return f"{who} {quote(reader)}, {whom}"
 
 
 def leakproof(scene: Scene) -> Iterator[WayAround]:

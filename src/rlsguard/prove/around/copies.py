@@ -44,22 +44,31 @@ def _leading(scene: Scene) -> Iterator[Assumption]:
 
 
 def _alike(scene: Scene) -> Iterator[Assumption]:
-    """Name those with every column of a protected one, by name and type: they may well be copies of it."""
+    """Name those with the columns of a protected one, or those of them that lead to people, by name and type."""
     readers = {oid: names for oid, _, names in scene.session.file("around/readers")}
-    shapes = {
-        protection.name: _shape(scene.catalog.tables[protection.name])
+    shapes = [
+        (protection, _shape(scene.catalog.tables[protection.name]))
         for protection in scene.protected.values()
         if protection.lookups
-    }
+    ]
     for table in scene.catalog.tables.values():
         roles = scene.held_among(readers.get(table.oid, ()))
         outside = table.oid not in scene.protected and table.name not in scene.datamap.tables and table.kind in "rpf"
         if not outside or not roles:
             continue
-        like = [name for name, shape in shapes.items() if shape <= _shape(table)]
+        here = _shape(table)
+        like = [f"all the columns of {protection.name}" for protection, shape in shapes if shape <= here]
+        like += [
+            f"{', '.join(map(quote, look.route.here_columns))}, by which rows of {protection.name} lead to people"
+            for protection, shape in shapes
+            for look in protection.lookups
+            # half the world's tables have a column called id
+            if look.route.here_columns != ("id",)
+            and {one for one in shape if one[0] in look.route.here_columns} <= here
+        ]
         if like:
             text = (
-                f"it has all the columns of {like[0]}, and {', '.join(map(quote, roles))} may read it;"
+                f"it has {like[0]}, and {', '.join(map(quote, roles))} may read it;"
                 " it is not in the map, so it is taken to be no copy."
             )
             yield Assumption(f"table {table.name}", text)

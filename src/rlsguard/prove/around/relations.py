@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from psycopg import sql
+from collections.abc import Iterator, Mapping
 
 from rlsguard.names import QualifiedName, quote
+from rlsguard.prove.around.revoking import passed_on, revoke
 from rlsguard.prove.model import Assumption, WayAround, in_order
 from rlsguard.prove.scene import Scene
 from rlsguard.prove.windows import Window
@@ -26,36 +25,47 @@ def views(scene: Scene) -> Iterator[WayAround]:
         if roles:
             owner = quote(window.owner)
             why = f"it reads as its owner {owner}, whom no policy holds."
-            mend = f"ALTER VIEW {window.name} SET (security_invoker = true);"
+            mend = f"ALTER VIEW {window.name} SET (security_invoker = true);  -- readers then need rights to read"
             yield WayAround("view", f"view {window.name}", scene.names(direct), roles, why, mend)
 
 
 def materialised_views(scene: Scene) -> Iterator[WayAround]:
     """Name materialised views that anybody held can read: they keep what was visible at their last refresh."""
+    by_others = passed_on(scene)
     for window in scene.windows:
-        roles = scene.held_among(_readers(scene, window)) if window.copies else ()
-        if roles:
+        if window.copies and (roles := scene.held_among(_readers(scene, window))):
+            over = [one for one in _over(scene, window) if one is not window]
             why = "it keeps copies of rows, and an opt-out does not reach them."
-            grantees = ", ".join(_quoted(one) for one in window.readers) or ", ".join(map(quote, roles))
-            mend = _revoke(window.name, grantees) + "  -- or make it a view with security_invoker"
+            if over:
+                why += f" It is read by {', '.join(str(one.name) for one in over)}, too."
+            mend = "\n".join(step for one in (window, *over) for step in _closed(scene, one, by_others))
+            mend += "  -- or make it a view with security_invoker"
             about = f"materialised view {window.name}"
             yield WayAround("materialised-view", about, scene.names(window.bases), roles, why, mend)
 
 
+def _closed(scene: Scene, window: Window, by_others: Mapping[tuple[int, str], tuple[str, ...]]) -> Iterator[str]:
+    """Yield the SQL that takes *window* from its readers, and from an owner who reads it by right."""
+    if scene.held_among([window.owner]):
+        owners = {scene.catalog.tables[name].owner for name in scene.names(window.bases)}
+        # To its tables' owner, or to whoever proves.
+        owner = next((one for one in sorted(owners) if not scene.held_among([one])), scene.catalog.user)
+        yield f"ALTER {'MATERIALIZED ' if window.copies else ''}VIEW {window.name} OWNER TO {quote(owner)};"
+    if window.readers:
+        yield revoke("SELECT", str(window.name), window.readers, by_others.get((window.oid, "SELECT"), ()))
+
+
 def _readers(scene: Scene, window: Window) -> tuple[str, ...]:
     """Return who may read *window*, itself or by a view over it, and who owns those."""
+    return tuple(reader for one in _over(scene, window) for reader in (*one.readers, one.owner))
+
+
+def _over(scene: Scene, window: Window) -> list[Window]:
+    """Return *window* and the views over it, at any remove; other copies count for themselves."""
     over = {window.oid}
     while more := {one.oid for one in scene.windows if one.reads & over and not one.copies} - over:
         over |= more
-    return tuple(reader for one in scene.windows if one.oid in over for reader in (*one.readers, one.owner))
-
-
-def _quoted(role: str) -> str:
-    return role if role == "PUBLIC" else quote(role)
-
-
-def _revoke(relation: QualifiedName, roles: str) -> str:
-    return sql.SQL("REVOKE SELECT ON {} FROM {};").format(relation.sql, sql.SQL(roles)).as_string()
+    return [one for one in scene.windows if one.oid in over]
 
 
 def partitions(scene: Scene) -> Iterator[WayAround]:
@@ -72,7 +82,7 @@ def partitions(scene: Scene) -> Iterator[WayAround]:
             child = tables[name]
             if child.kind == "f":
                 why = "it is a foreign table, which can have no policy: read directly it shows every row."
-                mend = _revoke(name, "PUBLIC") + "  -- and from whomever it was granted to"
+                mend = revoke("SELECT", str(name), ["PUBLIC"]) + "  -- and from whomever it was granted to"
                 yield WayAround("partition", f"foreign table {name}", (protection.name,), (), why, mend)
             elif child.owner != tables[protection.name].owner and not scene.above(child.owner):
                 why = f"it belongs to {quote(child.owner)}, who can take its policies away or detach it."
@@ -109,7 +119,7 @@ def foreign_tables(scene: Scene) -> Iterator[WayAround | Assumption]:
         roles = scene.held_among(readers)
         if roles:
             why = f"by the server {quote(server)} ({wrapper}) it reads a table of the same name, as whoever it maps to."
-            mend = _revoke(name, ", ".join(_quoted(one) for one in readers))
+            mend = revoke("SELECT", str(name), readers)
             yield WayAround("foreign-table", f"foreign table {name}", scene.names(oids), roles, why, mend)
         else:
             tables = ", ".join(map(str, scene.names(oids)))
@@ -119,18 +129,17 @@ def foreign_tables(scene: Scene) -> Iterator[WayAround | Assumption]:
 
 def publications(scene: Scene) -> Iterator[WayAround]:
     """Name publications that send protected rows: whoever receives them is held to nothing."""
-    for name, everything, oids, by_schema in scene.session.file("around/publications", [[*scene.protected]]):
-        tables = scene.names(oids)
+    for name, everything, oids, by_table, by_schema in scene.session.file("around/publications", [[*scene.protected]]):
+        tables, feed = scene.names(oids), quote(name)
         listed = ", ".join(map(str, tables))
         if everything:
-            mend = f"DROP PUBLICATION {quote(name)};  -- it is FOR ALL TABLES; make it anew FOR TABLE, without {listed}"
-        elif by_schema:
-            schemas = ", ".join(sorted({quote(table.schema) for table in tables}))
-            mend = f"ALTER PUBLICATION {quote(name)} DROP TABLES IN SCHEMA {schemas};"
+            mend = f"DROP PUBLICATION {feed};  -- it is FOR ALL TABLES; make it anew FOR TABLE, without {listed}"
         else:
-            mend = f"ALTER PUBLICATION {quote(name)} DROP TABLE {listed};"
+            steps = [f"TABLE {', '.join(by_table)}"] if by_table else []
+            steps += [f"TABLES IN SCHEMA {', '.join(by_schema)}"] if by_schema else []
+            mend = "\n".join(f"ALTER PUBLICATION {feed} DROP {step};" for step in steps)
         why = f"it sends every row of {listed} to its subscribers, whatever opt-outs say."
-        yield WayAround("publication", f"publication {quote(name)}", tables, (), why, mend)
+        yield WayAround("publication", f"publication {feed}", tables, (), why, mend)
 
 
 def rules(scene: Scene) -> Iterator[WayAround]:

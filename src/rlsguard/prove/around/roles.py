@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rlsguard.names import QualifiedName, quote
+from rlsguard.prove.around.revoking import leave, listed, passed_on, revoke
 from rlsguard.prove.model import Assumption, WayAround
 from rlsguard.prove.scene import Scene
 
@@ -25,14 +26,15 @@ def of_the_map(scene: Scene) -> Iterator[WayAround]:
         role = scene.catalog.roles.get(name)
         if role is None or not scene.held(name).purposes:
             continue
+        has = {"SUPERUSER": role.superuser, "BYPASSRLS": role.bypass_rls, "REPLICATION": role.replication}
+        mend = f"ALTER ROLE {quote(name)} {' '.join(f'NO{attribute}' for attribute, given in has.items() if given)};"
         about = f"role {quote(name)}"
         if scene.above(name):
             what = "a superuser" if role.superuser else "a role with BYPASSRLS"
-            mend = f"ALTER ROLE {quote(name)} {'NOSUPERUSER' if role.superuser else 'NOBYPASSRLS'};"
             yield WayAround("role", about, (), (name,), f"it is {what}: no policy holds it.", mend)
         elif role.replication:
             why = "it has REPLICATION: it can copy the whole server, and policies have no say in that."
-            yield WayAround("role", about, (), (name,), why, f"ALTER ROLE {quote(name)} NOREPLICATION;")
+            yield WayAround("role", about, (), (name,), why, mend)
 
 
 def exempt_members(scene: Scene) -> Iterator[WayAround]:
@@ -41,7 +43,7 @@ def exempt_members(scene: Scene) -> Iterator[WayAround]:
         exempt = scene.held(name).exempt
         if role.can_login and not scene.above(name) and exempt not in (None, name):
             why = f"it is exempt as a member of {quote(exempt or '')}; the map does not name it."
-            mend = _revoke(scene, exempt or "", name) + "  -- or name it under exempt: in the map"
+            mend = leave(scene, exempt or "", name) + "  -- or name it under exempt: in the map"
             yield WayAround("exempt-member", f"role {quote(name)}", (), (name,), why, mend)
 
 
@@ -55,18 +57,20 @@ def become(scene: Scene) -> Iterator[WayAround | Assumption]:
     for login, role in scene.session.file("around/become"):
         if scene.above(login):
             continue
-        about, revoke = f"role {quote(login)}", _revoke(scene, role, login)
+        about = f"role {quote(login)}"
         if scene.above(role) or role in ("rlsguard_owner", "rlsguard_nobody"):
             why = f"it is a member of {quote(role)}, whom no policy holds, and can become it."
-            yield WayAround("member", about, (), (login,), why, revoke)
+            yield WayAround("member", about, (), (login,), why, leave(scene, role, login))
         elif scene.catalog.roles[role].replication and not scene.catalog.roles[login].replication:
             why = f"it is a member of {quote(role)}, who has REPLICATION, and can copy the whole server as it."
-            yield WayAround("member", about, (), (login,), why, revoke)
+            yield WayAround("member", about, (), (login,), why, leave(scene, role, login))
         elif role in _PREDEFINED:
-            yield WayAround("predefined-role", about, (), (login,), f"{quote(role)} {_PREDEFINED[role]}.", revoke)
+            yield WayAround(
+                "predefined-role", about, (), (login,), f"{quote(role)} {_PREDEFINED[role]}.", leave(scene, role, login)
+            )
         elif role == "rlsguard_auditor" and scene.held(login).purposes:
             why = "it reads rlsguard.change_event, in which everybody's rows are, those of people who opted out too."
-            yield WayAround("auditor", about, (), (login,), why, revoke)
+            yield WayAround("auditor", about, (), (login,), why, leave(scene, role, login))
         elif role in owners:
             text = f"it can drop the policies of {owners[role]} tables of {quote(role)}, and is taken not to."
             yield Assumption(about, text)
@@ -77,20 +81,6 @@ def become(scene: Scene) -> Iterator[WayAround | Assumption]:
         if scene.catalog.roles[owner].can_login and not scene.above(owner):
             text = f"as their owner it can drop the policies of {tables} tables, and is taken not to."
             yield Assumption(f"role {quote(owner)}", text)
-
-
-def _revoke(scene: Scene, role: str, login: str) -> str:
-    """Return the SQL by which *login* is no longer a member of *role*: at the end of the shortest chain to it."""
-    has, seen, queue = scene.memberships.direct, {login}, [login]
-    while queue:
-        member = queue.pop(0)
-        if role in has.get(member, ()):
-            whose = "" if member == login else f"  -- of which {quote(login)} is a member"
-            return f"REVOKE {quote(role)} FROM {quote(member)};{whose}"
-        new = sorted(has.get(member, frozenset()) - seen)
-        seen.update(new)
-        queue += new
-    return f"REVOKE {quote(role)} FROM {quote(login)};"
 
 
 def attributes(scene: Scene) -> Iterator[Assumption]:
@@ -123,18 +113,20 @@ _ALWAYS = (
 def privileges(scene: Scene) -> Iterator[WayAround | Assumption]:
     """Name rights to protected tables that policies do not govern."""
     triggers: dict[tuple[str, ...], list[QualifiedName]] = {}
+    passers: dict[tuple[str, ...], set[str]] = {}
+    by_others = passed_on(scene)
     for oid, privilege, grantees in scene.session.file("around/privileges", [[*scene.protected]]):
-        name = scene.protected[oid].name
-        who = ", ".join(one if one == "PUBLIC" else quote(one) for one in sorted(grantees))
+        name, who = scene.protected[oid].name, tuple(sorted(grantees))
         if privilege == "TRIGGER":
-            triggers.setdefault(tuple(sorted(grantees)), []).append(name)
+            triggers.setdefault(who, []).append(name)
+            passers.setdefault(who, set()).update(by_others.get((oid, privilege), ()))
         elif privilege == "REFERENCES":
-            yield Assumption(f"table {name}", f"{who} may make foreign keys to it, and find out which keys exist.")
-    for grantees, tables in triggers.items():
-        who = ", ".join(one if one == "PUBLIC" else quote(one) for one in grantees)
+            text = f"{listed(who)} may make foreign keys to it, and find out which keys exist."
+            yield Assumption(f"table {name}", text)
+    for who, tables in triggers.items():
         why = "TRIGGER lets it attach code that sees every row that anybody writes."
-        mend = f"REVOKE TRIGGER ON {', '.join(map(str, sorted(tables)))} FROM {who};"
-        yield WayAround("privilege", f"TRIGGER of {who}", tuple(sorted(tables)), grantees, why, mend)
+        mend = revoke("TRIGGER", ", ".join(map(str, sorted(tables))), who, sorted(passers[who]))
+        yield WayAround("privilege", f"TRIGGER of {listed(who)}", tuple(sorted(tables)), who, why, mend)
 
 
 def settings(scene: Scene) -> Iterator[WayAround | Assumption]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from psycopg import sql
-
-from rlsguard.names import Name, quote
+from rlsguard.names import quote
+from rlsguard.prove.around.revoking import listed, passed_on, revoke
 from rlsguard.prove.model import Assumption, WayAround, in_order
 from rlsguard.prove.scene import Scene
 
@@ -15,24 +14,22 @@ _STATISTICS = ("pg_statistic", "pg_statistic_ext_data")
 
 def functions(scene: Scene) -> Iterator[WayAround]:
     """Name functions that read files or the log of changes, where somebody who is held may call them."""
-    for signature, grantees in scene.session.file("around/server_functions"):
+    for signature, grantees, passers in scene.session.file("around/server_functions"):
         roles = scene.held_among(grantees)
         if roles:
             why = "it reads what the server keeps on disk, in which every row is."
-            mend = f"REVOKE EXECUTE ON FUNCTION {signature} FROM {_listed(grantees)};"
+            mend = revoke("EXECUTE", f"FUNCTION {signature}", grantees, passers)
             yield WayAround("server-function", f"function {signature}", (), roles, why, mend)
 
 
 def statistics(scene: Scene) -> Iterator[WayAround]:
     """Name rights to the catalogs that hold the planner's statistics: values of every table, past pg_stats."""
-    for _, table, grantees in scene.session.file("around/readers"):
+    by_others = passed_on(scene)
+    for oid, table, grantees in scene.session.file("around/readers"):
         roles = scene.held_among(grantees) if table in _STATISTICS else ()
         if roles:
             why = "it holds the most common values of every column, of people who opted out too."
-            revoke = sql.SQL("REVOKE SELECT ON {} FROM {};").format(
-                Name("pg_catalog", table), sql.SQL(_listed(grantees))
-            )
-            mend = revoke.as_string()
+            mend = revoke("SELECT", f"pg_catalog.{table}", grantees, by_others.get((oid, "SELECT"), ()))
             yield WayAround("statistics", f"catalog {table}", (), roles, why, mend)
 
 
@@ -50,17 +47,21 @@ def links(scene: Scene) -> Iterator[Assumption]:
 
 def parameters(scene: Scene) -> Iterator[WayAround]:
     """Name rights to set what silences the audit, or triggers, or loads code."""
-    for name, grantees in scene.session.file("around/parameters"):
-        who = _listed(grantees)
+    for name, grantees, passers in scene.session.file("around/parameters"):
+        who = listed(grantees)
         if name.startswith("pgaudit."):
             what = "keep reads from being audited"
-        elif name.endswith("preload_libraries"):
+        elif name.endswith(("preload_libraries", "_library", "_path", "_provider")):
             what = "load code into sessions"
         elif name.endswith("_command"):
             what = "have the server run programs"
+        elif name.endswith("_file"):
+            what = "let anybody in as anybody"
+        elif name == "lo_compat_privileges":
+            what = "open every large object"
         else:
             what = "switch triggers off"
-        mend = f"REVOKE SET, ALTER SYSTEM ON PARAMETER {name} FROM {who};"
+        mend = revoke("SET, ALTER SYSTEM", f"PARAMETER {name}", grantees, passers)
         yield WayAround(
             "parameter", f"parameter {name}", (), tuple(grantees), f"{who} may set it, and so {what}.", mend
         )
@@ -99,7 +100,3 @@ def prepared(scene: Scene) -> Iterator[WayAround]:
         yield WayAround(
             "prepared-transaction", f"prepared transaction {literal}", in_order(scene.names(oids)), (owner,), why, mend
         )
-
-
-def _listed(grantees: Sequence[str]) -> str:
-    return ", ".join(one if one == "PUBLIC" else quote(one) for one in grantees)
