@@ -1,0 +1,91 @@
+"""A guarded database that pg_upgrade took from 16 to 18: nothing about it is a finding."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from check.test_innocence import told
+from guarding import BANK, BANK_MAP, load
+from rlsguard import server
+from rlsguard.apply import apply
+from rlsguard.check import check
+from servers import present
+
+OLD, NEW = 16, 18
+
+
+@pytest.fixture
+def base() -> Iterator[Path]:
+    """A folder of the server's own user."""
+    account = server._account()
+    folder = Path(tempfile.mkdtemp(prefix="upgrade-", dir=server._scratch_parent(account)))
+    server._give(folder, account)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def run(base: Path, *command: str | Path) -> None:
+    server._run([str(word) for word in command], base, server._account())
+
+
+def initdb(bindir: Path, base: Path, data: str, *options: str) -> None:
+    run(base, bindir / "initdb", "-D", base / data, "-U", "postgres", "--encoding=UTF8", "--locale=C", "-N", *options)
+
+
+@contextmanager
+def running(bindir: Path, base: Path, data: str) -> Iterator[str]:
+    port = server._free_port()
+    command = [bindir / "postgres", "-D", base / data, "-p", str(port), "-c", f"unix_socket_directories={base}"]
+    with (base / "log").open("wb") as log:
+        process = server._spawn([str(word) for word in command], base, server._account(), log)
+        try:
+            assert server._ready(process, base / data / "postmaster.pid")
+            yield make_conninfo(host=str(base), port=port, dbname="postgres", user="postgres")
+        finally:
+            server._stop(process)
+
+
+@pytest.mark.skipif(not {OLD, NEW} <= present().keys(), reason=f"takes PostgreSQL {OLD} and {NEW}")
+def test_an_upgraded_server_is_no_finding(base: Path) -> None:
+    datamap = load(BANK_MAP)
+    account = server._account()
+    for major in (OLD, NEW):
+        (base / str(major)).mkdir(mode=0o755)
+    old, new = (server._runnable(present()[major], base / str(major), account) for major in (OLD, NEW))
+    initdb(old, base, "old")
+    # From 18 on checksums are the default.
+    initdb(new, base, "new", "--no-data-checksums")
+    with running(old, base, "old") as dsn, psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute(BANK)
+        apply(conn, datamap)
+        conn.execute("SELECT FROM rlsguard.opt_out('client', '1', '{marketing}', 'test', 'because')")
+        assert told(list(check(conn, datamap).findings)) == []
+    run(
+        base,
+        new / "pg_upgrade",
+        "-b",
+        old,
+        "-B",
+        new,
+        "-d",
+        base / "old",
+        "-D",
+        base / "new",
+        "-U",
+        "postgres",
+        "-s",
+        base,
+    )
+    with running(new, base, "new") as dsn, psycopg.connect(dsn, autocommit=True) as conn:
+        assert conn.info.server_version // 10000 == NEW
+        assert told(list(check(conn, datamap).findings)) == []
+        conn.execute("ALTER TABLE bank.trans NO FORCE ROW LEVEL SECURITY")
+        assert [finding.kind.id for finding in check(conn, datamap).findings] == ["RG104"]
