@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,7 +18,7 @@ from rlsguard.check.expected import on_scratch
 from rlsguard.check.model import SEVERITIES, Finding, Kind, Outcome, Severity, Waived, in_order
 from rlsguard.check.waivers import refuse_unknown, waive
 from rlsguard.datamap.model import DataMap
-from rlsguard.problems import RlsguardError, did_you_mean
+from rlsguard.problems import MapError, Problem, RlsguardError, did_you_mean
 from rlsguard.prove.session import begin
 
 __all__ = ["SEVERITIES", "Finding", "Kind", "Outcome", "Severity", "Waived", "check", "since"]
@@ -40,7 +41,7 @@ def check(
         only: ids of the findings to look for; by default all.
 
     Raises:
-        MapError: the map does not fit the database.
+        MapError: a waiver is for a finding that there is none of.
         RlsguardError: the guard is not there, the login may not read it, or the connection broke.
     """
     for one in only:
@@ -50,18 +51,37 @@ def check(
     started, clock = datetime.now(UTC), time.monotonic()
     try:
         with begin(conn, statement_timeout=statement_timeout) as session:
-            scene, found = examine(session, datamap, lambda place: on_scratch(place, scratch))
             outcome = Outcome(
                 database=f"{conn.info.host}:{conn.info.port}/{conn.info.dbname}",
                 server=conn.info.parameter_status("server_version") or "",
                 started_at=started,
+                seconds=0.0,
+                compared=0,
+                with_server=None,
+                findings=(),
+            )
+            try:
+                scene, found = examine(session, datamap, lambda place: on_scratch(place, scratch))
+            except MapError as error:
+                return replace(
+                    outcome, seconds=time.monotonic() - clock, findings=in_order(map(_unfit, error.problems))
+                )
+            outcome = replace(
+                outcome,
                 seconds=time.monotonic() - clock,
                 compared=len(scene.expected.definitions),
                 with_server=scene.expected.server,
                 findings=in_order(finding for finding in found if not only or finding.kind.id in only),
             )
-            return waive(outcome, datamap, scene.surroundings.today, all_looked_for=not only)
+            return waive(outcome, datamap, started.date(), all_looked_for=not only)
     except psycopg.errors.InsufficientPrivilege as error:
         raise RlsguardError(f"{explain(error)}; check as a superuser, or as a member of rlsguard_auditor") from error
     except psycopg.Error as error:
         raise RlsguardError(explain(error)) from error
+
+
+def _unfit(problem: Problem) -> Finding:
+    about = ".".join(str(step) for step in problem.location)
+    why = f"{problem.message}; nothing else was looked at."
+    mend = "Bring the map and the database together again."
+    return Finding(kinds.UNFIT, about or "map", why, mend, position=problem.position)

@@ -29,6 +29,7 @@ NOT_IN_MAP = Kind("RG121", "warning", "a guarded table is no longer in the map")
 MANIFEST = Kind("RG122", "error", "the manifest was changed along with the object that it is about")
 GUARD_OWNER = Kind("RG123", "error", "something of the guard's belongs to somebody else")
 PARTITION_TRIGGER = Kind("RG124", "error", "the audit of a partition is switched off")
+UNFIT = Kind("RG125", "error", "the map does not fit the database")
 
 # Ways around the guard.
 VIEW = Kind("RG201", "error", "a view reads as somebody whom no policy holds")
