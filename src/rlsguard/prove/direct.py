@@ -187,8 +187,8 @@ class Direct:
             yield from (self._not_tried(path, reason) for path in WRITES)
             return
         texts = {
-            RowId(oid, place): sql.SQL("{}::{}").format(sql.Literal(text), self.target.table.name.sql)
-            for oid, place, text in self.session.rows(copies(self.target, [row for row, _ in tries]))
+            RowId(int(oid), place): sql.SQL("{}::{}").format(sql.Literal(text), self.target.table.name.sql)
+            for oid, place, text in self.session.read(copies(self.target, [row for row, _ in tries]))
         }
         for path, write in WRITES.items():
             if not write.fits(lens, rights):

@@ -10,7 +10,7 @@ from psycopg import sql
 
 from rlsguard.catalog.model import Catalog, Table
 from rlsguard.names import Name
-from rlsguard.people import Person, RowId, along, reach
+from rlsguard.people import Person, RowId, along, reach, text_of
 from rlsguard.plan.model import Lookup, Protection, Route
 from rlsguard.prove.session import Session
 from rlsguard.render.policy import equals
@@ -104,7 +104,7 @@ def _sample(
     if not foreign:
         clause = sql.SQL(" TABLESAMPLE SYSTEM ({}) REPEATABLE ({})").format(sql.Literal(percent), sql.Literal(_SEED))
     columns = key_columns(table)
-    key = _key(columns)
+    key = _key(table, columns)
     picked = _pick(session, table, key, clause or sql.SQL(""), max_rows)
     if not picked and clause is not None:
         # The pages that were picked are empty.
@@ -122,7 +122,7 @@ def _sample(
         others_policies=any(policy.name not in protection.policies for policy in table.policies),
         sampled=clause,
         in_sample=in_sample,
-        people=reach(session.conn, protection.name, routes, rows),
+        people=reach(session.read, protection.name, routes, rows),
         key_columns=columns,
         keys=picked,
         writable=tuple(name for name in table.columns if (table.oid, name) not in unwritable),
@@ -139,18 +139,24 @@ def key_columns(table: Table) -> tuple[str, ...]:
     return tuple(sorted(best))
 
 
-def _key(columns: tuple[str, ...]) -> sql.Composable:
-    values = sql.SQL(", ").join(sql.SQL("t.{}::text").format(Name(column)) for column in columns)
-    return sql.SQL("ARRAY[{}]::text[]").format(values)
+def _key(table: Table, columns: tuple[str, ...]) -> sql.Composable:
+    texts = [text_of(Name("t", column), table.columns[column].type.sql) for column in columns]
+    return sql.SQL("ARRAY[{}]").format(
+        sql.SQL(", ").join([sql.SQL("t.tableoid::oid::text"), sql.SQL("t.ctid::text"), *texts])
+    )
+
+
+def _found(rows: list[list[str]]) -> dict[RowId, tuple[str, ...]]:
+    return {RowId(int(oid), place): tuple(key) for oid, place, *key in rows}
 
 
 def _pick(
     session: Session, table: Table, key: sql.Composable, clause: sql.Composable, max_rows: int
 ) -> dict[RowId, tuple[str, ...]]:
     # The pages are the same at every run, the rows of them are spread: neighbours often have one person.
-    found = session.rows(
+    found = session.read(
         sql.SQL(
-            "SELECT t.tableoid, t.ctid::text, {key}"
+            "SELECT {key}"
             " FROM (SELECT t.*, t.tableoid, t.ctid FROM {table} AS t{clause} LIMIT {many}) AS t"
             " ORDER BY pg_catalog.hashtext(t.ctid::text), t.tableoid LIMIT {rows}"
         ).format(
@@ -161,7 +167,7 @@ def _pick(
             rows=sql.Literal(max_rows),
         )
     )
-    return {RowId(oid, place): tuple(values) for oid, place, values in found}
+    return _found(found)
 
 
 def _rows_of(
@@ -172,7 +178,7 @@ def _rows_of(
         return {}
     joins, aliases = along(route)
     query = sql.SQL(
-        "SELECT DISTINCT t.tableoid, t.ctid::text, {key} FROM {table} AS t{joins}"
+        "SELECT DISTINCT {key} FROM {table} AS t{joins}"
         " WHERE {last}.{end} {equal} ANY (SELECT {typed}(k.key) FROM unnest({keys}::text[]) AS k (key)) LIMIT {most}"
     ).format(
         key=key,
@@ -188,6 +194,6 @@ def _rows_of(
     try:
         with session.savepoint():
             session.rows(sql.SQL("SET LOCAL statement_timeout = {}").format(sql.Literal(_SECONDS_FOR_THE_GONE * 1000)))
-            return {RowId(oid, place): tuple(values) for oid, place, values in session.rows(query)}
+            return _found(session.read(query))
     except psycopg.errors.QueryCanceled:
         return {}

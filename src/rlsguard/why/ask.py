@@ -79,7 +79,7 @@ def _why(
     routes = [one.route for one in lookups]
 
     row = find(session, table, words)
-    reached = reach(conn, table.name, routes, [row.id])[row.id]
+    reached = reach(session.read, table.name, routes, [row.id])[row.id]
     memberships = load_memberships(conn)
     opt_outs = in_force(conn, frozenset[Person]().union(*reached))
     at = _now(session)
