@@ -150,8 +150,8 @@ class Direct:
             return "it may read single columns only"
         if path == "TABLESAMPLE" and self.target.sampled is None:
             return "the table's pages cannot be sampled"
-        if path == COPY and self.session.contains and self.target.others_policies:
-            return "policies of others may run code of theirs, and COPY would lend it the login's power"
+        if path == COPY and self.session.contains and self.target.users_code is not None:
+            return f"{self.target.users_code} may run code of users', and COPY would lend it the login's power"
         return None
 
     def _relatives(self, should: frozenset[RowId], opt_outs: OptOuts) -> Iterator[Observation]:

@@ -29,7 +29,7 @@ class Target:
 
     Attributes:
         own_policies: whether it had row security before it was guarded.
-        others_policies: whether it has policies that are not the guard's.
+        users_code: what may run code of users' when it is read, if anything may.
         sampled: the clause by which the rows were found, where TABLESAMPLE finds them again.
         people: whom each row leads to, by each of the table's lookups.
         key_columns: a unique key that is never null; none where the table has none.
@@ -43,7 +43,7 @@ class Target:
     table: Table
     lookups: tuple[Lookup, ...]
     own_policies: bool
-    others_policies: bool
+    users_code: str | None
     sampled: sql.Composable | None
     in_sample: frozenset[RowId]
     people: Mapping[RowId, tuple[frozenset[Person], ...]]
@@ -70,8 +70,19 @@ class Target:
         return " ".join(f"{column}={value}" for column, value in values) or f"row {row.place}"
 
 
-def sample(session: Session, catalog: Catalog, protections: Sequence[Protection], *, max_rows: int) -> Iterator[Target]:
-    """Yield each protected table with at most *max_rows* of its rows."""
+def sample(
+    session: Session,
+    catalog: Catalog,
+    protections: Sequence[Protection],
+    users_code: Mapping[int, str],
+    *,
+    max_rows: int,
+) -> Iterator[Target]:
+    """Yield each protected table with at most *max_rows* of its rows.
+
+    Args:
+        users_code: what may run code of users', by the OID of the table whose reading runs it.
+    """
     oids = [p.oid for p in protections]
     sizes = {oid: (pages, foreign) for oid, pages, foreign in session.file("sizes", [oids])}
     unwritable = {(oid, name) for oid, name, generated, _ in session.file("generated", [oids]) if generated}
@@ -84,7 +95,15 @@ def sample(session: Session, catalog: Catalog, protections: Sequence[Protection]
             if kind not in gone:
                 gone[kind] = [key for key, _ in session.file("opted_out", [kind])][:_MOST_OF_THE_GONE]
         yield _sample(
-            session, protection, table, *sizes[protection.oid], unwritable, loud.get(protection.oid), gone, max_rows
+            session,
+            protection,
+            table,
+            *sizes[protection.oid],
+            unwritable,
+            loud.get(protection.oid),
+            users_code.get(protection.oid),
+            gone,
+            max_rows,
         )
 
 
@@ -96,6 +115,7 @@ def _sample(
     foreign: bool,
     unwritable: Collection[tuple[int, str]],
     loud: bool | None,
+    users_code: str | None,
     gone: Mapping[str, list[str]],
     max_rows: int,
 ) -> Target:
@@ -105,6 +125,8 @@ def _sample(
         clause = sql.SQL(" TABLESAMPLE SYSTEM ({}) REPEATABLE ({})").format(sql.Literal(percent), sql.Literal(_SEED))
     columns = key_columns(table)
     key = _key(table, columns)
+    # Rows are known by their places, which stay theirs as long as nobody rewrites the table.
+    session.rows(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(table.name.sql))
     picked = _pick(session, table, key, clause or sql.SQL(""), max_rows)
     if not picked and clause is not None:
         # The pages that were picked are empty.
@@ -119,7 +141,7 @@ def _sample(
         table=table,
         lookups=protection.lookups,
         own_policies=protection.present,
-        others_policies=any(policy.name not in protection.policies for policy in table.policies),
+        users_code=users_code,
         sampled=clause,
         in_sample=in_sample,
         people=reach(session.read, protection.name, routes, rows),

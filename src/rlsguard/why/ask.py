@@ -73,6 +73,7 @@ def _why(
     if not installed.manifest:
         raise RlsguardError("the map is not applied here, so it hides nothing; run rlsguard apply first")
     table = table_of(catalog, name)
+    session.admit([role])
     wanted = plan.build(datamap, _without_obstacles(catalog, datamap), installed)
     unit = next((u for u in wanted.units if isinstance(u, Protection) and u.oid == table.oid), None)
     lookups = () if unit is None else unit.lookups

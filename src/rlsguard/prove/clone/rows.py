@@ -25,7 +25,7 @@ def copy_rows(scene: Scene, cases: Collection[Case], target: psycopg.Connection[
         # Nothing of the users' own fires, foreign keys included: rows that the sample left out are not missed.
         target.execute("SET LOCAL session_replication_role = replica")
         for name, rows in _rows(scene, cases).items():
-            _copy(scene, name, rows, target)
+            copy_table(scene, name, rows, target)
         for table in _GUARD:
             target.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier("rlsguard", table)))
             _pipe(scene, sql.SQL("SELECT * FROM rlsguard.{}").format(Name(table)), f"rlsguard.{table}", target)
@@ -63,7 +63,8 @@ def _rows(scene: Scene, cases: Iterable[Case]) -> dict[QualifiedName, set[RowId]
     return by_part
 
 
-def _copy(scene: Scene, name: QualifiedName, rows: Collection[RowId], target: psycopg.Connection[Any]) -> None:
+def copy_table(scene: Scene, name: QualifiedName, rows: Collection[RowId], target: psycopg.Connection[Any]) -> None:
+    """Copy *rows* of table *name* into the one of the same name in the database of *target*."""
     table = scene.catalog.tables[name]
     generated = {
         column for _, column, is_generated, _ in scene.session.file("generated", [[table.oid]]) if is_generated
