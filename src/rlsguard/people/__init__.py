@@ -3,6 +3,7 @@
 from rlsguard.people.held import Held, Memberships, held, load_memberships
 from rlsguard.people.ledger import OptOut, in_force
 from rlsguard.people.reach import Person, Reached, RowId, along, reach
+from rlsguard.people.texts import text_of
 
 __all__ = [
     "Held",
@@ -16,4 +17,5 @@ __all__ = [
     "in_force",
     "load_memberships",
     "reach",
+    "text_of",
 ]

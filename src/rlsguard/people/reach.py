@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
-import psycopg
 from psycopg import sql
-from psycopg.rows import tuple_row
 
 from rlsguard.names import Name, QualifiedName
+from rlsguard.people.texts import text_of
 from rlsguard.plan.model import Route
 from rlsguard.render.policy import conjunction, equals
 
@@ -28,32 +27,29 @@ class Person(NamedTuple):
     key: str
 
 
+# Runs a query of one column, arrays of text, and sees past row security.
+Read = Callable[[sql.Composed], list[list[str]]]
+
 # For each row, whom each of the routes leads to, in the routes' order.
 Reached = Mapping[RowId, tuple[frozenset[Person], ...]]
 
 
-def reach(
-    conn: psycopg.Connection[Any], table: QualifiedName, routes: Sequence[Route], rows: Sequence[RowId]
-) -> Reached:
+def reach(read: Read, table: QualifiedName, routes: Sequence[Route], rows: Sequence[RowId]) -> Reached:
     """Return whom *rows* of *table* lead to by each of *routes*.
 
-    The role of *conn* must see past row security (superuser or BYPASSRLS) and read the tables on the way.
-
     Raises:
-        psycopg.Error: it may not, or `statement_timeout` ran out.
+        psycopg.Error: *read* may not read the tables on the way, or `statement_timeout` ran out.
     """
     found: dict[RowId, list[set[Person]]] = {row: [set() for _ in routes] for row in rows}
     places = sorted({row.place for row in rows})
     by_kind: dict[str, list[int]] = {}
     for number, route in enumerate(routes):
         by_kind.setdefault(route.kind, []).append(number)
-    with conn.cursor(row_factory=tuple_row) as cursor:
-        for kind, numbers in by_kind.items():
-            query = _follow(table, {number: routes[number] for number in numbers}, places)
-            for number, oid, place, key in cursor.execute(query):
-                people = found.get(RowId(oid, place))
-                if people is not None:
-                    people[number].add(Person(kind, key))
+    for kind, numbers in by_kind.items():
+        for which, oid, place, key in read(_follow(table, {number: routes[number] for number in numbers}, places)):
+            people = found.get(RowId(int(oid), place))
+            if people is not None:
+                people[int(which)].add(Person(kind, key))
     return {row: tuple(map(frozenset, people)) for row, people in found.items()}
 
 
@@ -61,8 +57,12 @@ def _follow(table: QualifiedName, routes: Mapping[int, Route], places: list[str]
     """Return a query from *places* in *table* to the keys at the ends of *routes*, which are of one kind."""
     # Equal keys can be spelled in several ways (1.0 and 1.00), by each route in another: the window takes one for all.
     return sql.SQL(
-        'SELECT r.route, r.oid, r.place, min(r.key::text COLLATE "C") OVER (PARTITION BY r.key) FROM ({}) AS r'
-    ).format(sql.SQL(" UNION ALL ").join([_ends(table, number, route, places) for number, route in routes.items()]))
+        "SELECT ARRAY[r.route::text, r.oid::text, r.place,"
+        ' min({key} COLLATE "C") OVER (PARTITION BY r.key)] FROM ({ends}) AS r'
+    ).format(
+        key=text_of(sql.SQL("r.key"), next(iter(routes.values())).key_type),
+        ends=sql.SQL(" UNION ALL ").join([_ends(table, number, route, places) for number, route in routes.items()]),
+    )
 
 
 def _ends(table: QualifiedName, number: int, route: Route, places: list[str]) -> sql.Composed:

@@ -213,11 +213,12 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A subject path that has been checked against the catalog."""
+    """A subject path that has been checked against the catalog; `key_type` as `Type.sql` of the column at its end."""
 
     kind: str
     steps: tuple[Step, ...]
     key: str
+    key_type: str
     key_equality: str
     joint: Joint
 

@@ -107,7 +107,7 @@ class Resolver:
             )
         if equality is None:
             return None
-        return Route(path.kind, tuple(steps), path.key, equality, entry.joint)
+        return Route(path.kind, tuple(steps), path.key, key.type.sql, equality, entry.joint)
 
     def _joins(self, here: Table, there: Table, hop: Hop) -> tuple[JoinColumns, ...] | None:
         joins: list[JoinColumns] = []

@@ -7,6 +7,7 @@ may say RESET ROLE, and then has whatever the login has. Inside a SECURITY DEFIN
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,25 +18,50 @@ from psycopg.rows import tuple_row
 from rlsguard.names import Name, quote
 from rlsguard.problems import RlsguardError
 
-# SET search_path FROM CURRENT: inside, names mean what they mean to the role. Bodies are of one line, to be compared.
-_BODIES = {"rows": "BEGIN RETURN QUERY EXECUTE statement; END", "run": "BEGIN EXECUTE statement; END"}
-_RETURNS = {"rows": "SETOF pg_catalog.text", "run": "pg_catalog.void"}
+What = Literal["rows", "run"]
+
+# SET search_path FROM CURRENT: inside, names mean what they mean to the role.
+_BODIES: dict[What, str] = {
+    "rows": "BEGIN RETURN QUERY EXECUTE statement; END",
+    "run": "BEGIN EXECUTE statement; END",
+}
+_RETURNS: dict[What, str] = {"rows": "SETOF pg_catalog.text", "run": "pg_catalog.void"}
 
 _CREATE = sql.SQL("""
 CREATE FUNCTION {function}(statement pg_catalog.text) RETURNS {returns}
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS {body};
+-- By another role's function, code that runs as one role would run as the other.
+REVOKE ALL ON FUNCTION {function}(pg_catalog.text) FROM PUBLIC;
 ALTER FUNCTION {function}(pg_catalog.text) OWNER TO {role};
 """)
-# The role owns its functions, so its code could change them: each call looks first.
-_UNTOUCHED = sql.SQL("""
-SELECT pg_catalog.count(*) OPERATOR(pg_catalog.=) 1
+# By default privileges of the login's.
+_GRANTEES = sql.SQL("""
+SELECT DISTINCT pg_catalog.pg_get_userbyid(g.grantee)
+FROM pg_catalog.pg_proc AS p, pg_catalog.aclexplode(p.proacl) AS g
+WHERE p.oid OPERATOR(pg_catalog.=) {function}::pg_catalog.regproc AND g.grantee OPERATOR(pg_catalog.<>) p.proowner
+""")
+# All functions of that name, whatever arguments they take: a call could come to mean any of them.
+_THERE = sql.SQL("""
+SELECT p.oid, p.xmin::pg_catalog.text
 FROM pg_catalog.pg_proc AS p
 WHERE p.pronamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()
   AND p.proname OPERATOR(pg_catalog.=) {name}
-  AND p.prosecdef
-  AND p.prosrc OPERATOR(pg_catalog.=) {body}
-  AND pg_catalog.pg_get_userbyid(p.proowner) OPERATOR(pg_catalog.=) {role}
 """)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A function as `admit` made it.
+
+    Attributes:
+        xmin: the transaction that wrote its row in the catalog. Whatever is changed about a function writes another
+            row; that is another transaction's, for whatever is done as a role is done in a savepoint, which counts as
+            a transaction of its own here (https://www.postgresql.org/docs/current/subxacts.html).
+    """
+
+    name: str
+    oid: int
+    xmin: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +69,12 @@ class Acting:
     """A role being acted as, in the transaction of *conn*.
 
     Attributes:
-        number: of the functions made by `admit`; None where the login can make none, and has become the role.
+        functions: made by `admit`; None where the login can make none, and has become the role.
     """
 
     conn: psycopg.Connection[Any]
     role: str
-    number: int | None
+    functions: Mapping[What, Made] | None
 
     def rows(self, query: sql.Composable) -> list[str]:
         """Return the one column, of text, that *query* returns.
@@ -65,51 +91,64 @@ class Acting:
 
     def copy(self, query: sql.Composable) -> list[str]:
         """Return the one column of *query* by COPY TO STDOUT, which no function can: only where no users' code runs."""
-        if self.number is not None:
+        if self.functions is not None:
             self.conn.execute(sql.SQL("SET LOCAL ROLE {}").format(Name(self.role)))
         with self.conn.cursor() as cursor, cursor.copy(sql.SQL("COPY ({}) TO STDOUT").format(query)) as copy:
             copy.set_types(["text"])
             return [text for (text,) in copy.rows()]
 
-    def _execute(self, what: Literal["rows", "run"], statement: sql.Composable) -> list[tuple[Any, ...]]:
+    def _execute(self, what: What, statement: sql.Composable) -> list[tuple[Any, ...]]:
         # No parameters: a percent sign in a name stays one.
         with self.conn.cursor(row_factory=tuple_row) as cursor:
-            if self.number is None:
+            if self.functions is None:
                 cursor.execute(sql.Composed([statement]))
                 return cursor.fetchall() if what == "rows" else []
-            self._look_first(cursor, what)
+            made = self.functions[what]
+            self._look_first(cursor, made)
             text = sql.Literal(statement.as_string(self.conn))
-            call = sql.SQL("SELECT * FROM {}({}::pg_catalog.text)").format(_function(what, self.number), text)
+            call = sql.SQL("SELECT * FROM {}({}::pg_catalog.text)").format(Name("pg_temp", made.name), text)
             return cursor.execute(call).fetchall()
 
-    def _look_first(self, cursor: psycopg.Cursor[tuple[Any, ...]], what: Literal["rows", "run"]) -> None:
-        words = {"name": f"rlsguard_{what}_{self.number}", "body": _BODIES[what], "role": self.role}
-        untouched = cursor.execute(_UNTOUCHED.format(**{key: sql.Literal(word) for key, word in words.items()}))
-        if untouched.fetchone() != (True,):
+    def _look_first(self, cursor: psycopg.Cursor[tuple[Any, ...]], made: Made) -> None:
+        # The role owns its functions, so its code could change them, or put others in their place.
+        if _there(cursor, made.name) != [made]:
             raise RlsguardError(
                 f"code that runs as {quote(self.role)} has changed what it was watched by; nothing was changed"
             )
 
 
-def admit(conn: psycopg.Connection[Any], role: str, search_path: str, number: int) -> None:
+def admit(conn: psycopg.Connection[Any], role: str, search_path: str, number: int) -> Mapping[What, Made]:
     """Make the functions by which *role* is acted as; they are temporary, and go with the transaction.
+
+    Args:
+        number: tells them from those of other roles.
 
     Raises:
         psycopg.Error: the login is no superuser.
     """
-    for what, body in _BODIES.items():
-        conn.execute(
-            sql.SQL("SELECT pg_catalog.set_config('search_path', {}, true)").format(sql.Literal(search_path))
-            + sql.SQL(";")
-            + _CREATE.format(
-                function=_function(what, number),
-                returns=sql.SQL(_RETURNS[what]),
-                body=sql.Literal(body),
-                role=Name(role),
+    functions: dict[What, Made] = {}
+    with conn.cursor(row_factory=tuple_row) as cursor:
+        for what, body in _BODIES.items():
+            name = f"rlsguard_{what}_{number}"
+            function = Name("pg_temp", name)
+            cursor.execute(
+                sql.SQL("SELECT pg_catalog.set_config('search_path', {}, true)").format(sql.Literal(search_path))
+                + sql.SQL(";")
+                + _CREATE.format(
+                    function=function,
+                    returns=sql.SQL(_RETURNS[what]),
+                    body=sql.Literal(body),
+                    role=Name(role),
+                )
+                + sql.SQL("SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)")
             )
-            + sql.SQL("SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)")
-        )
+            for (grantee,) in cursor.execute(_GRANTEES.format(function=sql.Literal(f"pg_temp.{name}"))).fetchall():
+                cursor.execute(sql.SQL("REVOKE ALL ON FUNCTION {} FROM {}").format(function, Name(grantee)))
+            (functions[what],) = _there(cursor, name)
+    return functions
 
 
-def _function(what: str, number: int) -> sql.Identifier:
-    return Name("pg_temp", f"rlsguard_{what}_{number}")
+def _there(cursor: psycopg.Cursor[tuple[Any, ...]], name: str) -> list[Made]:
+    """Return the temporary functions called *name*."""
+    found = cursor.execute(_THERE.format(name=sql.Literal(name))).fetchall()
+    return [Made(name, oid, xmin) for oid, xmin in found]

@@ -150,8 +150,8 @@ class Direct:
             return "it may read single columns only"
         if path == "TABLESAMPLE" and self.target.sampled is None:
             return "the table's pages cannot be sampled"
-        if path == COPY and self.session.contains and self.target.others_policies:
-            return "policies of others may run code of theirs, and COPY would lend it the login's power"
+        if path == COPY and self.session.contains and self.target.users_code is not None:
+            return f"{self.target.users_code} may run code of users', and COPY would lend it the login's power"
         return None
 
     def _relatives(self, should: frozenset[RowId], opt_outs: OptOuts) -> Iterator[Observation]:
@@ -187,8 +187,8 @@ class Direct:
             yield from (self._not_tried(path, reason) for path in WRITES)
             return
         texts = {
-            RowId(oid, place): sql.SQL("{}::{}").format(sql.Literal(text), self.target.table.name.sql)
-            for oid, place, text in self.session.rows(copies(self.target, [row for row, _ in tries]))
+            RowId(int(oid), place): sql.SQL("{}::{}").format(sql.Literal(text), self.target.table.name.sql)
+            for oid, place, text in self.session.read(copies(self.target, [row for row, _ in tries]))
         }
         for path, write in WRITES.items():
             if not write.fits(lens, rights):

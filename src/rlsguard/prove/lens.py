@@ -9,7 +9,7 @@ from typing import Any
 from psycopg import sql
 
 from rlsguard.names import Name, QualifiedName
-from rlsguard.people import RowId
+from rlsguard.people import RowId, text_of
 from rlsguard.prove.roles import Rights
 from rlsguard.prove.target import Target
 
@@ -76,7 +76,8 @@ def table_lens(target: Target, rights: Rights, relation: QualifiedName | None = 
 def key_lens(target: Target, relation: sql.Composable, key: tuple[str, ...]) -> Lens:
     """Return how to tell rows apart in *relation* by its columns *key*, which stand for the table's `key_columns`."""
     between = sql.SQL(" || {} || ").format(sql.Literal(_BETWEEN))
-    first, *more = [sql.SQL("t.{}::text").format(Name(column)) for column in key]
+    types = [target.table.columns[column].type.sql for column in target.key_columns]
+    first, *more = [text_of(Name("t", column), type_sql) for column, type_sql in zip(key, types, strict=True)]
     texts = sql.Composed([first, *(part for text in more for part in (between, text))])
     return Lens(target, relation, texts, {_BETWEEN.join(values): row for row, values in target.keys.items()}, key)
 

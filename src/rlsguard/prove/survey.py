@@ -21,6 +21,7 @@ from rlsguard.prove.scenario import Case, scenarios
 from rlsguard.prove.scene import Scene
 from rlsguard.prove.session import Session
 from rlsguard.prove.target import sample
+from rlsguard.prove.users_code import users_code
 from rlsguard.prove.windows import windows
 
 
@@ -61,7 +62,9 @@ def look_around(session: Session, datamap: DataMap, catalog: Catalog) -> Scene:
 
 def cases(scene: Scene, *, max_rows: int) -> Iterator[Case]:
     """Yield each protected table with some of its rows, and people whose opting out is to hide some of these."""
-    for target in sample(scene.session, scene.catalog, tops(scene), max_rows=max_rows):
+    protections = tops(scene)
+    code = users_code(scene, protections)
+    for target in sample(scene.session, scene.catalog, protections, code, max_rows=max_rows):
         people = {person for reached in target.people.values() for some in reached for person in some}
         opt_outs = {person: frozenset(of) for person, of in in_force(scene.session.conn, people).items()}
         yield Case(target, opt_outs, tuple(scenarios(target, opt_outs.keys())))

@@ -10,7 +10,7 @@ from psycopg import sql
 
 from rlsguard.catalog.model import Catalog, Table
 from rlsguard.names import Name
-from rlsguard.people import Person, RowId, along, reach
+from rlsguard.people import Person, RowId, along, reach, text_of
 from rlsguard.plan.model import Lookup, Protection, Route
 from rlsguard.prove.session import Session
 from rlsguard.render.policy import equals
@@ -29,7 +29,7 @@ class Target:
 
     Attributes:
         own_policies: whether it had row security before it was guarded.
-        others_policies: whether it has policies that are not the guard's.
+        users_code: what may run code of users' when it is read, if anything may.
         sampled: the clause by which the rows were found, where TABLESAMPLE finds them again.
         people: whom each row leads to, by each of the table's lookups.
         key_columns: a unique key that is never null; none where the table has none.
@@ -43,7 +43,7 @@ class Target:
     table: Table
     lookups: tuple[Lookup, ...]
     own_policies: bool
-    others_policies: bool
+    users_code: str | None
     sampled: sql.Composable | None
     in_sample: frozenset[RowId]
     people: Mapping[RowId, tuple[frozenset[Person], ...]]
@@ -70,8 +70,19 @@ class Target:
         return " ".join(f"{column}={value}" for column, value in values) or f"row {row.place}"
 
 
-def sample(session: Session, catalog: Catalog, protections: Sequence[Protection], *, max_rows: int) -> Iterator[Target]:
-    """Yield each protected table with at most *max_rows* of its rows."""
+def sample(
+    session: Session,
+    catalog: Catalog,
+    protections: Sequence[Protection],
+    users_code: Mapping[int, str],
+    *,
+    max_rows: int,
+) -> Iterator[Target]:
+    """Yield each protected table with at most *max_rows* of its rows.
+
+    Args:
+        users_code: what may run code of users', by the OID of the table whose reading runs it.
+    """
     oids = [p.oid for p in protections]
     sizes = {oid: (pages, foreign) for oid, pages, foreign in session.file("sizes", [oids])}
     unwritable = {(oid, name) for oid, name, generated, _ in session.file("generated", [oids]) if generated}
@@ -84,7 +95,15 @@ def sample(session: Session, catalog: Catalog, protections: Sequence[Protection]
             if kind not in gone:
                 gone[kind] = [key for key, _ in session.file("opted_out", [kind])][:_MOST_OF_THE_GONE]
         yield _sample(
-            session, protection, table, *sizes[protection.oid], unwritable, loud.get(protection.oid), gone, max_rows
+            session,
+            protection,
+            table,
+            *sizes[protection.oid],
+            unwritable,
+            loud.get(protection.oid),
+            users_code.get(protection.oid),
+            gone,
+            max_rows,
         )
 
 
@@ -96,6 +115,7 @@ def _sample(
     foreign: bool,
     unwritable: Collection[tuple[int, str]],
     loud: bool | None,
+    users_code: str | None,
     gone: Mapping[str, list[str]],
     max_rows: int,
 ) -> Target:
@@ -104,7 +124,9 @@ def _sample(
     if not foreign:
         clause = sql.SQL(" TABLESAMPLE SYSTEM ({}) REPEATABLE ({})").format(sql.Literal(percent), sql.Literal(_SEED))
     columns = key_columns(table)
-    key = _key(columns)
+    key = _key(table, columns)
+    # Rows are known by their places, which stay theirs as long as nobody rewrites the table.
+    session.rows(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(table.name.sql))
     picked = _pick(session, table, key, clause or sql.SQL(""), max_rows)
     if not picked and clause is not None:
         # The pages that were picked are empty.
@@ -119,10 +141,10 @@ def _sample(
         table=table,
         lookups=protection.lookups,
         own_policies=protection.present,
-        others_policies=any(policy.name not in protection.policies for policy in table.policies),
+        users_code=users_code,
         sampled=clause,
         in_sample=in_sample,
-        people=reach(session.conn, protection.name, routes, rows),
+        people=reach(session.read, protection.name, routes, rows),
         key_columns=columns,
         keys=picked,
         writable=tuple(name for name in table.columns if (table.oid, name) not in unwritable),
@@ -139,18 +161,24 @@ def key_columns(table: Table) -> tuple[str, ...]:
     return tuple(sorted(best))
 
 
-def _key(columns: tuple[str, ...]) -> sql.Composable:
-    values = sql.SQL(", ").join(sql.SQL("t.{}::text").format(Name(column)) for column in columns)
-    return sql.SQL("ARRAY[{}]::text[]").format(values)
+def _key(table: Table, columns: tuple[str, ...]) -> sql.Composable:
+    texts = [text_of(Name("t", column), table.columns[column].type.sql) for column in columns]
+    return sql.SQL("ARRAY[{}]").format(
+        sql.SQL(", ").join([sql.SQL("t.tableoid::oid::text"), sql.SQL("t.ctid::text"), *texts])
+    )
+
+
+def _found(rows: list[list[str]]) -> dict[RowId, tuple[str, ...]]:
+    return {RowId(int(oid), place): tuple(key) for oid, place, *key in rows}
 
 
 def _pick(
     session: Session, table: Table, key: sql.Composable, clause: sql.Composable, max_rows: int
 ) -> dict[RowId, tuple[str, ...]]:
     # The pages are the same at every run, the rows of them are spread: neighbours often have one person.
-    found = session.rows(
+    found = session.read(
         sql.SQL(
-            "SELECT t.tableoid, t.ctid::text, {key}"
+            "SELECT {key}"
             " FROM (SELECT t.*, t.tableoid, t.ctid FROM {table} AS t{clause} LIMIT {many}) AS t"
             " ORDER BY pg_catalog.hashtext(t.ctid::text), t.tableoid LIMIT {rows}"
         ).format(
@@ -161,7 +189,7 @@ def _pick(
             rows=sql.Literal(max_rows),
         )
     )
-    return {RowId(oid, place): tuple(values) for oid, place, values in found}
+    return _found(found)
 
 
 def _rows_of(
@@ -172,7 +200,7 @@ def _rows_of(
         return {}
     joins, aliases = along(route)
     query = sql.SQL(
-        "SELECT DISTINCT t.tableoid, t.ctid::text, {key} FROM {table} AS t{joins}"
+        "SELECT DISTINCT {key} FROM {table} AS t{joins}"
         " WHERE {last}.{end} {equal} ANY (SELECT {typed}(k.key) FROM unnest({keys}::text[]) AS k (key)) LIMIT {most}"
     ).format(
         key=key,
@@ -188,6 +216,6 @@ def _rows_of(
     try:
         with session.savepoint():
             session.rows(sql.SQL("SET LOCAL statement_timeout = {}").format(sql.Literal(_SECONDS_FOR_THE_GONE * 1000)))
-            return {RowId(oid, place): tuple(values) for oid, place, values in session.rows(query)}
+            return _found(session.read(query))
     except psycopg.errors.QueryCanceled:
         return {}

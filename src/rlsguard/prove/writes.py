@@ -163,7 +163,8 @@ def move(lens: Lens, row: RowId, columns: Sequence[str], copy: sql.Composable) -
 
 
 def copies(target: Target, rows: Collection[RowId]) -> sql.Composed:
-    """Return a query for the whole text of *rows*, for the connected role to run before it becomes another."""
-    return sql.SQL("SELECT t.tableoid, t.ctid::text, (t.*)::text FROM {} AS t WHERE t.ctid = ANY ({}::tid[])").format(
-        target.table.name.sql, sql.Literal(sorted({row.place for row in rows}))
-    )
+    """Return a query for the whole text of *rows*, for `Session.read`."""
+    return sql.SQL(
+        "SELECT ARRAY[t.tableoid::oid::text, t.ctid::text, pg_catalog.format('%s', (t.*))]"
+        " FROM {} AS t WHERE t.ctid = ANY ({}::tid[])"
+    ).format(target.table.name.sql, sql.Literal(sorted({row.place for row in rows})))

@@ -73,13 +73,14 @@ def _why(
     if not installed.manifest:
         raise RlsguardError("the map is not applied here, so it hides nothing; run rlsguard apply first")
     table = table_of(catalog, name)
+    session.admit([role])
     wanted = plan.build(datamap, _without_obstacles(catalog, datamap), installed)
     unit = next((u for u in wanted.units if isinstance(u, Protection) and u.oid == table.oid), None)
     lookups = () if unit is None else unit.lookups
     routes = [one.route for one in lookups]
 
     row = find(session, table, words)
-    reached = reach(conn, table.name, routes, [row.id])[row.id]
+    reached = reach(session.read, table.name, routes, [row.id])[row.id]
     memberships = load_memberships(conn)
     opt_outs = in_force(conn, frozenset[Person]().union(*reached))
     at = _now(session)

@@ -12,7 +12,7 @@ from psycopg import sql
 from rlsguard.apply import explain
 from rlsguard.catalog.model import Catalog, Column, Table
 from rlsguard.names import IDENTIFIER, Name, QualifiedName, quote, split_identifiers
-from rlsguard.people import RowId
+from rlsguard.people import RowId, text_of
 from rlsguard.problems import RlsguardError, did_you_mean
 from rlsguard.prove.session import Session
 from rlsguard.render.policy import conjunction, equals
@@ -66,10 +66,13 @@ def find(session: Session, table: Table, words: Sequence[str] | Mapping[str, str
     wanted = _wanted(table, key, keys, words)
     named = written(wanted)
     shown = key or tuple(wanted)
-    columns = sql.SQL(", ").join(sql.SQL("t.{}::text").format(Name(column)) for column in shown)
-    query = sql.SQL("SELECT t.tableoid, t.ctid::text, t.tableoid::regclass::text, {} FROM {} AS t WHERE {} LIMIT 2")
+    columns = [text_of(Name("t", column), table.columns[column].type.sql) for column in shown]
+    query = sql.SQL(
+        "SELECT ARRAY[t.tableoid::oid::text, t.ctid::text, t.tableoid::regclass::text, {}]"
+        " FROM {} AS t WHERE {} LIMIT 2"
+    )
     try:
-        rows = session.rows(query.format(columns, table.name.sql, matches(table, wanted)))
+        rows = session.read(query.format(sql.SQL(", ").join(columns), table.name.sql, matches(table, wanted)))
     except psycopg.DataError as error:
         hint = "" if key else _hint(table, keys)
         raise RlsguardError(f"{named} names no row of {table.name}: {explain(error)}{hint}") from error
@@ -79,7 +82,7 @@ def find(session: Session, table: Table, words: Sequence[str] | Mapping[str, str
         where = " and ".join(dict.fromkeys(row[2] for row in rows))
         raise RlsguardError(f"several rows of {table.name} have {named} (in {where}){_hint(table, keys)}")
     ((oid, place, _, *values),) = rows
-    return Row(RowId(oid, place), dict(zip(shown, values, strict=True)))
+    return Row(RowId(int(oid), place), dict(zip(shown, values, strict=True)))
 
 
 def matches(table: Table, wanted: Mapping[str, str | None]) -> sql.Composable:

@@ -15,7 +15,7 @@ from rlsguard.why.row import Row, matches
 
 
 def look(session: Session, table: Table, row: Row, role: str) -> Sight:
-    """Read *row* as *role* would, from *table* by name, and tell what comes of it.
+    """Read *row* as *role*, which has been admitted, would, from *table* by name, and tell what comes of it.
 
     Raises:
         psycopg.Error: the login may not set *role*, or a time ran out.
@@ -39,7 +39,6 @@ def look(session: Session, table: Table, row: Row, role: str) -> Sight:
         return Sight(
             "unknown", f"{quote(role)} may read {readable} of {table.name} and not {missing}, which tells rows apart"
         )
-    session.admit([role])
     with session.as_role(role) as acting:
         try:
             query = sql.SQL("SELECT 'seen' FROM {} AS t WHERE {}").format(table.name.sql, condition)

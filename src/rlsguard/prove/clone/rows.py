@@ -25,7 +25,7 @@ def copy_rows(scene: Scene, cases: Collection[Case], target: psycopg.Connection[
         # Nothing of the users' own fires, foreign keys included: rows that the sample left out are not missed.
         target.execute("SET LOCAL session_replication_role = replica")
         for name, rows in _rows(scene, cases).items():
-            _copy(scene, name, rows, target)
+            copy_table(scene, name, rows, target)
         for table in _GUARD:
             target.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier("rlsguard", table)))
             _pipe(scene, sql.SQL("SELECT * FROM rlsguard.{}").format(Name(table)), f"rlsguard.{table}", target)
@@ -49,10 +49,10 @@ def _rows(scene: Scene, cases: Iterable[Case]) -> dict[QualifiedName, set[RowId]
             joins, aliases = along(look.route)
             for step, join, alias in zip(look.route.steps, joins[1:], aliases[1:], strict=True):
                 query = sql.SQL(
-                    "SELECT DISTINCT {hop}.tableoid, {hop}.ctid::text FROM {table} AS t{joins}"
+                    "SELECT DISTINCT ARRAY[{hop}.tableoid::oid::text, {hop}.ctid::text] FROM {table} AS t{joins}"
                     " WHERE t.ctid = ANY ({places}::tid[])"
                 ).format(hop=alias, table=table.name.sql, joins=join, places=places)
-                there = {RowId(oid, place) for oid, place in scene.session.rows(query)}
+                there = {RowId(int(oid), place) for oid, place in scene.session.read(query)}
                 found.setdefault(step.table, set()).update(there)
     # Rows of partitions are copied by way of their own names, each once.
     names = {table.oid: name for name, table in scene.catalog.tables.items()}
@@ -63,16 +63,26 @@ def _rows(scene: Scene, cases: Iterable[Case]) -> dict[QualifiedName, set[RowId]
     return by_part
 
 
-def _copy(scene: Scene, name: QualifiedName, rows: Collection[RowId], target: psycopg.Connection[Any]) -> None:
+def copy_table(scene: Scene, name: QualifiedName, rows: Collection[RowId], target: psycopg.Connection[Any]) -> None:
+    """Copy *rows* of table *name* into the one of the same name in the database of *target*."""
     table = scene.catalog.tables[name]
     generated = {
         column for _, column, is_generated, _ in scene.session.file("generated", [[table.oid]]) if is_generated
     }
-    columns = sql.SQL(", ").join([Name(column) for column in table.columns if column not in generated])
-    query = sql.SQL("SELECT {} FROM ONLY {} AS t WHERE t.ctid = ANY ({}::tid[])").format(
-        columns, name.sql, sql.Literal(sorted(row.place for row in rows))
+    columns = [column for column in table.columns if column not in generated]
+    # Not by COPY, which would lend code of the users' the login's power.
+    # Not IS NULL, which takes a composite for NULL if its parts are.
+    texts = [
+        sql.SQL("CASE WHEN {0} IS DISTINCT FROM NULL THEN pg_catalog.format('%s', {0}) END").format(Name("t", column))
+        for column in columns
+    ]
+    query = sql.SQL("SELECT ARRAY[{}]::text[] FROM ONLY {} AS t WHERE t.ctid = ANY ({}::tid[])").format(
+        sql.SQL(", ").join(texts), name.sql, sql.Literal(sorted(row.place for row in rows))
     )
-    _pipe(scene, query, f"{name} ({columns.as_string(target)})", target)
+    into = sql.SQL("COPY {} ({}) FROM STDIN").format(name.sql, sql.SQL(", ").join(map(Name, columns)))
+    with target.cursor().copy(into) as to:
+        for cells in scene.session.read(query):
+            to.write_row(cells)
 
 
 def _copy_opt_outs(scene: Scene, people: Collection[Person], target: psycopg.Connection[Any]) -> None:
