@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from rlsguard.demo import Bank, bank, create_roles, generate, load
-from servers import Database, berka_folder
+from servers import Clone, Database, berka_folder
 
 Row = TypeVar("Row", bound=NamedTuple)
 
@@ -74,15 +74,14 @@ class BankDatabase(NamedTuple):
     bank: Bank
 
 
-Clone = Callable[[str, Callable[[psycopg.Connection[Any]], None]], Database]
-
-
 def clone_bank(template_db: Clone, name: str, rows: Bank) -> BankDatabase:
-    """Return a database of its own with *rows* and the bank's roles; rows are loaded once per server and *name*."""
-    db = template_db(name, lambda conn: load(conn, rows))
-    # Roles belong to the server, so they are not part of a template.
-    create_roles(db.conn)
-    return BankDatabase(db, rows)
+    """Return a database of its own with *rows* and the bank's roles; both are made once per server and *name*."""
+
+    def build(conn: psycopg.Connection[Any]) -> None:
+        load(conn, rows)
+        create_roles(conn)
+
+    return BankDatabase(template_db(name, build), rows)
 
 
 @pytest.fixture

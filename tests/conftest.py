@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from berka import bank_db, berka_db  # noqa: F401 (fixtures)
-from servers import SUPPORTED, Database, Postgres, berka_folder, has_library, present, run
+from servers import SUPPORTED, Clone, Database, Postgres, berka_folder, has_library, present, run
 
 _OUTCOMES = {"passed": "passed", "failed": "failed", "error": "errors", "skipped": "skipped", "xfailed": "xfailed"}
 _NO_SERVER = 0
@@ -69,7 +69,7 @@ def db(server: Postgres) -> Iterator[Database]:
 
 
 @pytest.fixture
-def template_db(server: Postgres) -> Iterator[Callable[[str, Callable[[psycopg.Connection[Any]], None]], Database]]:
+def template_db(server: Postgres) -> Iterator[Clone]:
     """Call with a name and a builder: returns a clone of what the builder makes, which it does once per server."""
     with ExitStack() as stack:
 

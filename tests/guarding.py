@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from psycopg import sql
 
 from rlsguard import apply as applying
 from rlsguard import datamap
 from rlsguard.server import SUPERUSER
-from servers import Database
+from servers import Clone, Database
 
 BANK = """
 CREATE SCHEMA bank;
@@ -73,6 +75,35 @@ tables:
 BANK_MAP = HEAD + TABLES
 
 
+# A clone is another database than the one whose OIDs the manifest notes, but has the same.
+_MADE_HERE = """
+UPDATE rlsguard.manifest
+SET made_in = (
+    SELECT c.system_identifier || '/' || d.oid
+    FROM pg_control_system() AS c
+    JOIN pg_database AS d ON d.datname = current_database()
+)
+"""
+
+
+def small_bank(template_db: Clone, text: str | None = None, *, more: str = "") -> Database:
+    """Return a small bank of one's own, with *more* added to it and guarded by the map written in *text*, if any.
+
+    Cloned from one that is made once per server: creating and applying takes ten times as long.
+    """
+
+    def build(conn: psycopg.Connection[Any]) -> None:
+        conn.execute(BANK + more)
+        if text is not None:
+            applying.apply(conn, load(text))
+
+    db = template_db(f"small bank {more} {text}", build)
+    if text is not None:
+        db.execute(_MADE_HERE)
+    return db
+
+
+@cache
 def load(text: str) -> datamap.DataMap:
     """Return the data map written in *text*."""
     with tempfile.TemporaryDirectory() as folder:
@@ -112,14 +143,15 @@ def column(db: Database, query: str, *, user: str = SUPERUSER) -> list[Any]:
 
 
 def visible(db: Database, user: str) -> dict[str, list[Any]]:
-    """Return the keys that *user* sees in each table of the small bank."""
+    """Return the keys that *user* sees in each table of the small bank, in one session of its own."""
     queries = {
         "client": "SELECT client_id FROM bank.client",
         "disp": "SELECT disp_id FROM bank.disp",
         "account": "SELECT account_id FROM bank.account",
         "trans": "SELECT trans_id FROM bank.trans",
     }
-    return {table: column(db, query, user=user) for table, query in queries.items()}
+    with db.connect(user) as conn:
+        return {table: sorted(key for (key,) in conn.execute(query)) for table, query in queries.items()}
 
 
 ALL = {"client": [1, 2, 3], "disp": [100, 101, 102], "account": [10, 20], "trans": [1000, 1001, 1002]}

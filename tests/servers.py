@@ -14,7 +14,6 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
-from pytest_postgresql.janitor import DatabaseJanitor
 
 from rlsguard.server import SUPERUSER, Server, find_binaries, start
 
@@ -29,6 +28,15 @@ SETTINGS = {
     "autovacuum": "off",
     # Without statistics small queries look dear enough to be compiled, which takes a hundred times as long as they do.
     "jit": "off",
+}
+
+# Which rows of the server's own catalogs go with a template that makes roles.
+_OF = {
+    "pg_authid": "oid = ANY ({roles})",
+    "pg_auth_members": "roleid = ANY ({roles}) OR member = ANY ({roles})",
+    "pg_db_role_setting": "setrole = ANY ({roles})",
+    "pg_shdescription": "classoid = 'pg_authid'::regclass AND objoid = ANY ({roles})",
+    "pg_shdepend": "dbid = {database} OR (refclassid = 'pg_authid'::regclass AND refobjid = ANY ({roles}))",
 }
 
 _ROOT = Path(__file__).parents[1]
@@ -89,6 +97,10 @@ class Database:
         return cursor.fetchall() if cursor.description is not None else []
 
 
+# Takes a name and what builds the database of that name when it is first asked for; returns a clone of it.
+Clone = Callable[[str, Callable[[psycopg.Connection[Any]], None]], Database]
+
+
 def dump(db: Database, *options: str) -> str:
     """Return the schema as pg_dump writes it; the random marks of newer versions are taken out."""
     command = [db.server.bindir / "pg_dump", "--schema-only", *options, "-d", db.dsn()]
@@ -97,52 +109,88 @@ def dump(db: Database, *options: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Template:
+    """A database to clone, and the tables of the administrator's connection that hold the rows of its roles."""
+
+    dbname: str
+    oid: int
+    rows: dict[str, sql.Identifier]
+
+
+@dataclass(frozen=True, slots=True)
 class Postgres:
     """A running test server that hands out databases."""
 
     server: Server
     _admin: psycopg.Connection[Any]
-    _templates: dict[str, str] = field(default_factory=dict)
+    _templates: dict[str, Template] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     @property
     def major(self) -> int:
         return self.server.major
 
-    def template(self, name: str, build: Callable[[psycopg.Connection[Any]], None]) -> str:
+    def template(self, name: str, build: Callable[[psycopg.Connection[Any]], None]) -> Template:
         """Return the template database *name*; *build* fills it when it is first asked for.
 
-        *build* must not create roles: they belong to the server and would outlive the test.
+        Roles belong to the server and would be there in every other test: those that *build* makes are put away, and
+        each clone gets them back with the same OIDs.
         """
         if name not in self._templates:
-            janitor = self._janitor(f"template_{next(self._numbers)}", as_template=True)
+            dbname = f"template_{next(self._numbers)}"
             before = self._roles()
-            janitor.init()
-            with psycopg.connect(self.server.dsn(janitor.dbname), autocommit=True) as conn:
+            self._create(dbname, "template1")
+            with psycopg.connect(self.server.dsn(dbname), autocommit=True) as conn:
                 build(conn)
-            if made := self._roles() - before:
-                raise ValueError(f"template {name} creates roles: {sorted(made)}; do that in each test's database")
-            self._templates[name] = janitor.dbname
+            self._templates[name] = self._put_away(dbname, self._roles() - before)
         return self._templates[name]
 
     @contextmanager
-    def database(self, template: str | None = None) -> Iterator[Database]:
+    def database(self, template: Template | None = None) -> Iterator[Database]:
         """Create a database, empty or cloned, and drop it afterwards with every role made in the meantime."""
         roles = self._roles()
-        janitor = self._janitor(f"test_{next(self._numbers)}", template_dbname=template)
+        dbname = f"test_{next(self._numbers)}"
         try:
-            janitor.init()
-            with psycopg.connect(self.server.dsn(janitor.dbname), autocommit=True) as conn:
-                yield Database(self.server, janitor.dbname, conn)
+            self._create(dbname, template.dbname if template else "template1")
+            if template:
+                self._bring_back(template, dbname)
+            with psycopg.connect(self.server.dsn(dbname), autocommit=True) as conn:
+                yield Database(self.server, dbname, conn)
         finally:
-            self._roll_back_prepared(janitor.dbname)
-            janitor.drop()
+            self._roll_back_prepared(dbname)
+            self._admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(dbname)))
             self._drop_roles(self._roles() - roles)
             self._reset_system_settings()
 
-    def _janitor(self, dbname: str, **kwargs: Any) -> DatabaseJanitor:
-        host = str(self.server.sockets)
-        return DatabaseJanitor(user=SUPERUSER, host=host, port=self.server.port, dbname=dbname, **kwargs)
+    def _create(self, dbname: str, template: str) -> None:
+        # In memory, copies of files cost half of what a copy by way of the log does, which is the default.
+        create = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
+        self._admin.execute(create.format(sql.Identifier(dbname), sql.Identifier(template)))
+
+    def _put_away(self, dbname: str, roles: set[str]) -> Template:
+        """Move the rows that the server's own catalogs have of *roles*, and of who owns what in *dbname*."""
+        (oid,) = self._admin.execute("SELECT oid FROM pg_database WHERE datname = %s", [dbname]).fetchone() or ()
+        oids = "SELECT coalesce(array_agg(oid), '{}') FROM pg_authid WHERE rolname = ANY (%s)"
+        (made,) = self._admin.execute(oids, [list(roles)]).fetchone() or ()
+        template = Template(dbname, oid, {catalog: sql.Identifier("pg_temp", f"{dbname}_{catalog}") for catalog in _OF})
+        with self._admin.transaction():
+            self._admin.execute("SET LOCAL allow_system_table_mods = on")
+            for catalog, table in template.rows.items():
+                rows = sql.SQL(f"FROM {catalog} WHERE {_OF[catalog]}").format(database=oid, roles=sql.Literal(made))
+                self._admin.execute(sql.SQL("CREATE TEMP TABLE {} AS SELECT * {}").format(table, rows))
+                self._admin.execute(sql.SQL("DELETE {}").format(rows))
+        return template
+
+    def _bring_back(self, template: Template, dbname: str) -> None:
+        """Copy back what was put away, as if it had been made in *dbname*."""
+        with self._admin.transaction():
+            self._admin.execute("SET LOCAL allow_system_table_mods = on")
+            for catalog, table in template.rows.items():
+                self._admin.execute(sql.SQL(f"INSERT INTO {catalog} SELECT * FROM {{}}").format(table))
+            self._admin.execute(
+                "UPDATE pg_shdepend SET dbid = d.oid FROM pg_database AS d WHERE d.datname = %s AND dbid = %s",
+                [dbname, template.oid],
+            )
 
     def _roles(self) -> set[str]:
         return {name for (name,) in self._admin.execute("SELECT rolname FROM pg_roles")}

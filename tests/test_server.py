@@ -162,7 +162,7 @@ def test_roles_of_a_test_are_gone_after_it(server: Postgres) -> None:
         assert db.execute("SELECT setting FROM pg_file_settings WHERE name = 'work_mem'") == []
 
 
-def test_template_is_built_once_and_makes_no_roles(server: Postgres) -> None:
+def test_a_template_is_built_once(server: Postgres) -> None:
     built: list[str] = []
 
     def build(conn: psycopg.Connection) -> None:
@@ -174,7 +174,27 @@ def test_template_is_built_once_and_makes_no_roles(server: Postgres) -> None:
             assert db.execute("SELECT x FROM t") == [(1,)]
             db.execute("DROP TABLE t")
     assert len(built) == 1
-    with pytest.raises(ValueError, match="creates roles: \\['r'\\]"):
-        server.template("roles", lambda conn: conn.execute("CREATE ROLE r"))
-    with server.database() as db:
-        db.execute("DROP ROLE r")
+
+
+def test_the_roles_of_a_template_are_in_its_clones_alone(server: Postgres) -> None:
+    def build(conn: psycopg.Connection) -> None:
+        conn.execute("CREATE ROLE owning; CREATE ROLE belonging LOGIN IN ROLE owning")
+        conn.execute("ALTER ROLE belonging SET work_mem = '9MB'; COMMENT ON ROLE belonging IS 'to owning'")
+        conn.execute("CREATE TABLE t (); ALTER TABLE t OWNER TO owning")
+
+    template = server.template("roles", build)
+    theirs = "SELECT rolname, shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname LIKE '%ing' ORDER BY 1"
+    for drop in (False, True):
+        with server.database() as db:
+            assert db.execute(theirs) == []
+            # Their names are free, and nothing is in the way of roles that have them.
+            db.execute("CREATE ROLE owning; DROP ROLE owning")
+        with server.database(template) as db:
+            assert db.execute(theirs) == [("belonging", "to owning"), ("owning", None)]
+            with db.connect("belonging") as conn:
+                assert conn.execute("SHOW work_mem").fetchall() == [("9MB",)]
+                conn.execute("INSERT INTO t DEFAULT VALUES")
+            with pytest.raises(psycopg.errors.DependentObjectsStillExist, match="owner of table t"):
+                db.execute("DROP ROLE owning")
+            if drop:
+                db.execute("DROP OWNED BY owning; DROP ROLE owning, belonging")

@@ -13,6 +13,7 @@ from psycopg import sql
 from rlsguard import catalog, plan, render
 from rlsguard.catalog.installed import Installed, ManifestEntry, load_installed
 from rlsguard.catalog.model import Catalog
+from rlsguard.connection import explain as explain
 from rlsguard.datamap.model import DataMap
 from rlsguard.names import QualifiedName
 from rlsguard.plan.model import Grants, MapRows, Notice, Unit
@@ -158,13 +159,6 @@ def refusal(error: psycopg.Error) -> str:
     """Return a server's error as one line, and where to ask if a right is missing."""
     lacks = isinstance(error, psycopg.errors.InsufficientPrivilege)
     return f"{explain(error)}; {ASK_DOCTOR}" if lacks else explain(error)
-
-
-def explain(error: psycopg.Error) -> str:
-    """Return a server's error as one line, with its hint."""
-    text = error.diag.message_primary or str(error).strip()
-    hint = error.diag.message_hint
-    return f"{text} ({hint})" if hint else text
 
 
 def enter_owner(conn: psycopg.Connection[Any]) -> None:

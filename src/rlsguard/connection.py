@@ -57,6 +57,13 @@ def without_secrets(dsn: str) -> str:
     return make_conninfo("", **shown)
 
 
+def explain(error: psycopg.Error) -> str:
+    """Return a server's error as one line, with its hint."""
+    text = error.diag.message_primary or str(error).strip()
+    hint = error.diag.message_hint
+    return f"{text} ({hint})" if hint else text
+
+
 def _open(dsn: str, ask_password: Callable[[], str] | None, password: str | None = None) -> psycopg.Connection[Any]:
     try:
         return psycopg.connect(

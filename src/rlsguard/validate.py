@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 
 from rlsguard import catalog, plan
-from rlsguard.apply import explain
+from rlsguard.connection import explain
 from rlsguard.datamap.model import DataMap
 from rlsguard.problems import RlsguardError
 from rlsguard.sqlfiles import read

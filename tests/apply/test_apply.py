@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg.sql import SQL
 
-from guarding import ALL, BANK, BANK_MAP, HEAD, TABLES, WITHOUT_1, apply, column, load, opt_out, visible
+from guarding import ALL, BANK, BANK_MAP, HEAD, TABLES, WITHOUT_1, apply, column, load, opt_out, small_bank, visible
 from rlsguard import apply as applying
 from rlsguard.names import Name, QualifiedName
 from rlsguard.problems import RlsguardError
@@ -19,10 +19,8 @@ from servers import dump
 
 
 @pytest.fixture
-def bank(db):
-    with db.connect() as conn:
-        conn.execute(BANK)
-    return db
+def bank(template_db):
+    return small_bank(template_db)
 
 
 def changes(delta) -> list[str]:

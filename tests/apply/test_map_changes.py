@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from guarding import ALL, BANK, BANK_MAP, WITHOUT_1, apply, column, load, opt_in, opt_out, visible
+from guarding import ALL, BANK_MAP, WITHOUT_1, apply, column, load, opt_in, opt_out, small_bank, visible
 from rlsguard import apply as applying
 from rlsguard.problems import RlsguardError
 from rlsguard.uninstall import uninstall
@@ -16,13 +16,16 @@ GONE = BANK_MAP.replace("marketing", "advertising")
 COMPULSORY = BANK_MAP.replace("marketing: {description: Campaigns}", "marketing: {opt_out: false}")
 
 
+CRM_NO = """
+ALTER TABLE bank.client ADD crm_no int UNIQUE;
+UPDATE bank.client SET crm_no = 4 - client_id;
+ALTER TABLE bank.client ALTER crm_no SET NOT NULL;
+"""
+
+
 @pytest.fixture
-def bank(db):
-    with db.connect() as conn:
-        conn.execute(BANK)
-        conn.execute("ALTER TABLE bank.client ADD crm_no int UNIQUE; UPDATE bank.client SET crm_no = 4 - client_id")
-        conn.execute("ALTER TABLE bank.client ALTER crm_no SET NOT NULL")
-    apply(db, BANK_MAP)
+def bank(template_db):
+    db = small_bank(template_db, BANK_MAP, more=CRM_NO)
     opt_out(db, 1, "marketing")
     return db
 

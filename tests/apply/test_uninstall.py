@@ -9,10 +9,10 @@ import pytest
 from click.testing import CliRunner
 
 from examining import findings
-from guarding import BANK, BANK_MAP, WITHOUT_1, apply, column, opt_out, visible
+from guarding import BANK, BANK_MAP, WITHOUT_1, apply, column, opt_out, small_bank, visible
 from rlsguard.cli import rlsguard
 from rlsguard.uninstall import uninstall
-from servers import Database, dump
+from servers import Clone, Database, dump
 
 AUDITED = BANK_MAP.replace("  bank.client: {holds", "  bank.client: {audit: {hash: [birth_number]}, holds")
 CHANGE = "UPDATE bank.client SET birth_number = '700101' WHERE client_id = 1"
@@ -21,10 +21,8 @@ ROLES = {"rlsguard_owner", "rlsguard_nobody", "rlsguard_recorder", "rlsguard_aud
 
 
 @pytest.fixture
-def bank(db: Database) -> Database:
-    db.execute(BANK)
-    db.execute('CREATE ROLE "Desk" LOGIN')
-    apply(db, AUDITED)
+def bank(template_db: Clone) -> Database:
+    db = small_bank(template_db, AUDITED, more='CREATE ROLE "Desk" LOGIN')
     db.execute('GRANT rlsguard_recorder TO "Desk"; GRANT rlsguard_auditor TO sox_auditor')
     return db
 

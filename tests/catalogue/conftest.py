@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from catalogue.attacking import guard
-from guarding import BANK
-from servers import Database
+from guarding import BANK_MAP, opt_out, small_bank
+from servers import Clone, Database
 
 
 @pytest.fixture
-def plain(db: Database) -> Database:
+def plain(template_db: Clone) -> Database:
     """The small bank before rlsguard: what leaks here must not leak once `guard` has been called."""
-    db.execute(BANK)
-    return db
+    return small_bank(template_db)
 
 
 @pytest.fixture
-def bank(plain: Database) -> Database:
+def bank(template_db: Clone) -> Database:
     """The small bank, guarded; client 1 has opted out of marketing."""
-    guard(plain)
-    return plain
+    db = small_bank(template_db, BANK_MAP)
+    opt_out(db, 1, "marketing")
+    return db

@@ -9,15 +9,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from guarding import ALL, BANK, BANK_MAP, WITHOUT_1, opt_out, visible
+from guarding import ALL, BANK_MAP, WITHOUT_1, opt_out, small_bank, visible
 from rlsguard.cli import rlsguard
-from servers import Database
+from servers import Clone, Database
 
 
 @pytest.fixture
-def bank(db: Database) -> Database:
-    db.execute(BANK)
-    return db
+def bank(template_db: Clone) -> Database:
+    return small_bank(template_db)
 
 
 @pytest.fixture

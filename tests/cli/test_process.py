@@ -12,18 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from guarding import BANK, BANK_MAP, apply
+from guarding import BANK_MAP, small_bank
 from rlsguard import ledger
-from servers import Database
+from servers import Clone, Database
 
 RLSGUARD = Path(sys.executable).with_name("rlsguard")
 
 
 @pytest.fixture
-def bank(db: Database) -> Database:
-    db.execute(BANK)
-    apply(db, BANK_MAP)
-    return db
+def bank(template_db: Clone) -> Database:
+    return small_bank(template_db, BANK_MAP)
 
 
 def test_settings_come_from_libpqs_environment(bank: Database) -> None:

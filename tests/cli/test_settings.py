@@ -12,8 +12,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from guarding import BANK, BANK_MAP, apply
-from servers import Database
+from guarding import BANK, BANK_MAP, small_bank
+from servers import Clone, Database
 
 RLSGUARD = Path(sys.executable).with_name("rlsguard")
 ODD_MAP = BANK_MAP + "  bank.straße: {holds: [personal], subject: {client: client_id}}\n"
@@ -111,10 +111,8 @@ def test_sessions_with_settings_of_their_own(db: Database, map_file: Path, optio
         (("--actor", b"\xff\xfe"), "not UTF-8"),
     ],
 )
-def test_input_that_nobody_means(db: Database, more: tuple[str | bytes, ...], error: str) -> None:
-    db.execute(BANK)
-    db.execute("CREATE TABLE bank.straße (client_id int NOT NULL)")
-    apply(db, BANK_MAP)
+def test_input_that_nobody_means(template_db: Clone, more: tuple[str | bytes, ...], error: str) -> None:
+    db = small_bank(template_db, BANK_MAP)
     done = run(db, *OPT_OUT, *more)
     assert (done.returncode, done.stdout) == (2, "")
     assert error in done.stderr

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import pytest
 
-from guarding import BANK, BANK_MAP, HEAD, apply, column, opt_out
+from guarding import BANK_MAP, HEAD, apply, column, opt_out, small_bank
 from rlsguard.problems import MapError
-from servers import Database
+from servers import Clone, Database
 
 MORE = '''
 CREATE SCHEMA "Odd ""One""";
@@ -40,10 +40,8 @@ CREATE TABLE bank.savings () INHERITS (bank.account);
 
 
 @pytest.fixture
-def bank(db: Database) -> Database:
-    db.execute(BANK)
-    db.execute(MORE)
-    return db
+def bank(template_db: Clone) -> Database:
+    return small_bank(template_db, more=MORE)
 
 
 def complaints(db: Database, text: str) -> list[str]:

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from guarding import BANK, BANK_MAP, apply
-from servers import Database
+from guarding import BANK_MAP, small_bank
+from servers import Clone, Database
 
 
 @pytest.fixture
-def plain(db: Database) -> Database:
+def plain(template_db: Clone) -> Database:
     """The bank before anything is applied."""
-    with db.connect() as conn:
-        conn.execute(BANK)
-    return db
+    return small_bank(template_db)
 
 
 @pytest.fixture
-def bank(plain: Database) -> Database:
+def bank(template_db: Clone) -> Database:
     """The bank, guarded."""
-    apply(plain, BANK_MAP)
-    return plain
+    return small_bank(template_db, BANK_MAP)

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from guarding import BANK, BANK_MAP, HEAD, apply, column
+from guarding import BANK, BANK_MAP, HEAD, apply, column, small_bank
 
 AUDITED = BANK_MAP.replace("  bank.trans:\n    {holds", "  bank.trans:\n    {audit: true, holds")
 
@@ -17,11 +17,8 @@ def events(db, where: str = "true") -> list[dict]:
 
 
 @pytest.fixture
-def bank(db):
-    with db.connect() as conn:
-        conn.execute(BANK)
-    apply(db, AUDITED)
-    return db
+def bank(template_db):
+    return small_bank(template_db, AUDITED)
 
 
 def test_every_kind_of_change_is_recorded_with_old_and_new(bank):

@@ -5,17 +5,15 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from guarding import ALL, BANK, BANK_MAP, HEAD, WITHOUT_1, apply, column, opt_out, visible
+from guarding import ALL, BANK_MAP, HEAD, WITHOUT_1, apply, column, opt_out, small_bank, visible
 
 NOTHING: dict[str, list[int]] = {table: [] for table in ALL}
 MODES = ["attribute", "marker"]
 
 
 @pytest.fixture
-def bank(db):
-    with db.connect() as conn:
-        conn.execute(BANK)
-    return db
+def bank(template_db):
+    return small_bank(template_db)
 
 
 def test_the_guard_loses_its_attribute(bank):

@@ -5,16 +5,14 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from guarding import ALL, BANK, BANK_MAP, HEAD, WITHOUT_1, apply, column, load, opt_in, opt_out, visible
+from guarding import ALL, BANK_MAP, HEAD, WITHOUT_1, apply, column, load, opt_in, opt_out, small_bank, visible
 from rlsguard import apply as applying
 from rlsguard.problems import MapError
 
 
 @pytest.fixture
-def bank(db):
-    with db.connect() as conn:
-        conn.execute(BANK)
-    return db
+def bank(template_db):
+    return small_bank(template_db)
 
 
 @pytest.mark.parametrize("mode", ["attribute", "marker"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from guarding import BANK, BANK_MAP, HEAD, apply, column, opt_out
+from guarding import BANK_MAP, HEAD, apply, column, opt_out, small_bank
 from rlsguard.problems import MapError
 
 TREE = """
@@ -19,10 +19,8 @@ GRANT SELECT ON ALL TABLES IN SCHEMA bank TO campaign_app, teller_app;
 
 
 @pytest.fixture
-def bank(db):
-    with db.connect() as conn:
-        conn.execute(BANK + TREE)
-    return db
+def bank(template_db):
+    return small_bank(template_db, more=TREE)
 
 
 def test_a_leaf_read_directly_is_guarded(bank):

@@ -12,16 +12,13 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from guarding import BANK, BANK_MAP, HEAD, WITHOUT_1, apply, column, opt_in, opt_out, visible
+from guarding import BANK, BANK_MAP, HEAD, WITHOUT_1, apply, column, opt_in, opt_out, small_bank, visible
 from rlsguard.uninstall import uninstall
 
 
 @pytest.fixture
-def bank(db):
-    with db.connect() as conn:
-        conn.execute(BANK)
-    apply(db, BANK_MAP)
-    return db
+def bank(template_db):
+    return small_bank(template_db, BANK_MAP)
 
 
 def events(db) -> list[dict]:

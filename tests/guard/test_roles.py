@@ -5,16 +5,13 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from guarding import ALL, BANK, BANK_MAP, WITHOUT_1, apply, column, opt_in, opt_out, visible
+from guarding import ALL, BANK, BANK_MAP, WITHOUT_1, apply, column, opt_in, opt_out, small_bank, visible
 from rlsguard.problems import RlsguardError
 
 
 @pytest.fixture
-def bank(db):
-    with db.connect() as conn:
-        conn.execute(BANK)
-    apply(db, BANK_MAP)
-    return db
+def bank(template_db):
+    return small_bank(template_db, BANK_MAP)
 
 
 def test_an_opt_out_hides_from_its_purpose_only(bank):

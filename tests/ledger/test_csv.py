@@ -6,17 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from guarding import ALL, BANK, BANK_MAP, apply, column, visible
+from guarding import ALL, BANK_MAP, column, small_bank, visible
 from rlsguard import ledger
 from rlsguard.problems import RlsguardError
-from servers import Database
+from servers import Clone, Database
 
 
 @pytest.fixture
-def bank(db: Database) -> Database:
-    db.execute(BANK)
-    apply(db, BANK_MAP)
-    return db
+def bank(template_db: Clone) -> Database:
+    return small_bank(template_db, BANK_MAP)
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from guarding import BANK, BANK_MAP, HEAD, apply, load, opt_out
+from guarding import BANK_MAP, HEAD, apply, load, opt_out, small_bank
 from prove.test_live import LONG, ODD, ODD_MAP, standing
 from proving import faults, leaked, verdicts
 from rlsguard.problems import RlsguardError
 from rlsguard.prove import Proof, prove_on_copy
-from servers import Database, present
+from servers import Clone, Database, present
 
 REAL = {
     "new connection", "connection opened before", "prepared elsewhere", "cursor WITH HOLD", r"psql \copy",
@@ -24,9 +24,8 @@ ONE_TABLE = HEAD + "tables:\n  bank.client: {holds: [personal], subject: {client
 
 
 @pytest.fixture
-def bank(db: Database) -> Database:
-    db.execute(BANK)
-    apply(db, BANK_MAP)
+def bank(template_db: Clone) -> Database:
+    db = small_bank(template_db, BANK_MAP)
     opt_out(db, 3, "analytics")
     return db
 

@@ -7,17 +7,16 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from guarding import BANK, BANK_MAP, apply, opt_out
+from guarding import BANK_MAP, apply, opt_out, small_bank
 from prove.test_live import standing
 from proving import faults, prove_map, verdicts
 from rlsguard.cli import rlsguard
-from servers import Database
+from servers import Clone, Database
 
 
 @pytest.fixture
-def bank(db: Database) -> Database:
-    db.execute(BANK)
-    return db
+def bank(template_db: Clone) -> Database:
+    return small_bank(template_db)
 
 
 def command(db: Database, folder: Path, *options: str) -> tuple[int, str]:

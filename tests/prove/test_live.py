@@ -8,17 +8,16 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from guarding import BANK, BANK_MAP, HEAD, apply, load, opt_in, opt_out
+from guarding import BANK_MAP, HEAD, apply, load, opt_in, opt_out, small_bank
 from proving import faults, leaked, prove_map, verdicts
 from rlsguard.problems import RlsguardError
 from rlsguard.prove import prove
-from servers import Database
+from servers import Clone, Database
 
 
 @pytest.fixture
-def bank(db: Database) -> Database:
-    db.execute(BANK)
-    return db
+def bank(template_db: Clone) -> Database:
+    return small_bank(template_db)
 
 
 # --- nothing changes -----------------------------------------------------------------------------------------------

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from guarding import BANK, BANK_MAP, apply, opt_out
+from guarding import BANK_MAP, apply, opt_out, small_bank
 from proving import faults, leaked, prove_map
 from rlsguard.prove import Proof
-from servers import Database
+from servers import Clone, Database
 
 # A partition, so that one can be added behind the guard's back; all else is the small bank.
 PARTITIONED = """
@@ -184,10 +184,8 @@ SABOTAGES = {
 
 
 @pytest.fixture
-def bank(db: Database) -> Database:
-    db.execute(BANK)
-    db.execute(PARTITIONED)
-    apply(db, MAP)
+def bank(template_db: Clone) -> Database:
+    db = small_bank(template_db, MAP, more=PARTITIONED)
     # Somebody opted out before, so that an emptied state shows.
     opt_out(db, 3, "marketing")
     return db

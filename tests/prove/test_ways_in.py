@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pytest
 
 from catalogue.searching import around, assumed, mended, ways
-from guarding import BANK, BANK_MAP, apply, opt_out
-from servers import Database
+from guarding import BANK, BANK_MAP, apply, opt_out, small_bank
+from servers import Clone, Database
 
 DEFINER = "LANGUAGE sql STABLE SECURITY DEFINER"
 PRIVATE = (
@@ -102,9 +102,8 @@ DETOURS = {
 
 
 @pytest.fixture
-def bank(db: Database) -> Database:
-    db.execute(BANK)
-    apply(db, BANK_MAP)
+def bank(template_db: Clone) -> Database:
+    db = small_bank(template_db, BANK_MAP)
     opt_out(db, 1, "marketing")
     return db
 

@@ -15,10 +15,10 @@ import pytest
 from psycopg.rows import dict_row
 from psycopg.types.string import TextLoader
 
-from guarding import ALL, BANK, BANK_MAP, WITHOUT_1, opt_out, visible
+from guarding import ALL, BANK_MAP, WITHOUT_1, opt_out, small_bank, visible
 from rlsguard.problems import RlsguardError
 from rlsguard.pytest_plugin.guarded import Guarded, dsn_of, guard
-from servers import Database
+from servers import Clone, Database
 
 MORE = """
 CREATE TABLE bank.note (place text, "Line No" int, client_id int NOT NULL, PRIMARY KEY (place, "Line No"));
@@ -29,9 +29,8 @@ MORE_MAP = BANK_MAP + "  bank.note: {holds: [personal], subject: {client: client
 
 
 @pytest.fixture
-def bank(db: Database) -> Database:
-    db.execute(BANK + MORE)
-    return db
+def bank(template_db: Clone) -> Database:
+    return small_bank(template_db, more=MORE)
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from guarding import BANK, BANK_MAP
+from guarding import BANK_MAP, small_bank
 from pytest_plugin.suites import report, run
-from servers import Database
+from servers import Clone, Database
 
 USED = "def test_it(rlsguard):\n    rlsguard.assert_visible('bank.client', 1, role='campaign_app')\n"
 
@@ -26,9 +26,8 @@ def suite(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def bank(db: Database) -> Database:
-    db.execute(BANK)
-    return db
+def bank(template_db: Clone) -> Database:
+    return small_bank(template_db)
 
 
 def ini(suite: Path, **options: str) -> None:

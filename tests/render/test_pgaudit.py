@@ -17,7 +17,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from guarding import BANK, BANK_MAP, HEAD, TABLES, apply, load, opt_out
+from guarding import BANK, BANK_MAP, HEAD, TABLES, apply, load, opt_out, small_bank
 from rlsguard.render.pgaudit import pgaudit
 from rlsguard.server import start
 from servers import Postgres, has_library
@@ -137,10 +137,8 @@ WHOLE = "DELETE,INSERT,SELECT,UPDATE"
 
 
 @pytest.fixture
-def bank(db):
-    with db.connect() as conn:
-        conn.execute(BANK + BRANCH)
-    return db
+def bank(template_db):
+    return small_bank(template_db, more=BRANCH)
 
 
 def test_exactly_what_the_map_names_is_granted(bank):

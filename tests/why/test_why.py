@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from guarding import ALL, BANK, BANK_MAP, apply, load, opt_in, opt_out, visible
+from guarding import ALL, BANK, BANK_MAP, apply, load, opt_in, opt_out, small_bank, visible
 from rlsguard.names import QualifiedName
 from rlsguard.problems import RlsguardError
 from rlsguard.why import Why, why
 from rlsguard.why.wording import title
-from servers import Database
+from servers import Clone, Database
 
 ROLES = ("campaign_app", "bi_reader", "teller_app", "sox_auditor", "stranger", "postgres")
 JOINT_ALL = BANK_MAP.replace(
@@ -18,10 +18,9 @@ JOINT_ALL = BANK_MAP.replace(
 
 
 @pytest.fixture
-def bank(db: Database) -> Database:
+def bank(template_db: Clone) -> Database:
     """The small bank, guarded; client 1 has opted out of marketing."""
-    db.execute(BANK)
-    apply(db, BANK_MAP)
+    db = small_bank(template_db, BANK_MAP)
     opt_out(db, 1, "marketing")
     return db
 

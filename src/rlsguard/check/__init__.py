@@ -10,13 +10,13 @@ from typing import Any
 
 import psycopg
 
-from rlsguard.apply import explain
 from rlsguard.check import kinds
 from rlsguard.check.baseline import since
 from rlsguard.check.examine import examine
 from rlsguard.check.expected import on_scratch
 from rlsguard.check.model import SEVERITIES, Finding, Kind, Outcome, Severity, Waived, in_order
 from rlsguard.check.waivers import refuse_unknown, waive
+from rlsguard.connection import explain
 from rlsguard.datamap.model import DataMap
 from rlsguard.problems import MapError, Problem, RlsguardError, did_you_mean
 from rlsguard.prove.session import begin

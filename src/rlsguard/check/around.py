@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 
 import psycopg
 
-from rlsguard.apply import explain
 from rlsguard.check import kinds
 from rlsguard.check.model import Finding, Kind
 from rlsguard.check.scene import Scene
+from rlsguard.connection import explain
 from rlsguard.names import quote
 from rlsguard.prove.around import SEARCHES, copies, guard
 from rlsguard.prove.model import Assumption, WayAround

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import Progress
 
 from rlsguard import ledger
 from rlsguard.cli.options import connected, dsn_option, format_option
@@ -112,6 +110,10 @@ def _told(entry: Entry) -> str:
 @contextmanager
 def _progress(requests: int) -> Iterator[Callable[[int], None]]:
     """Show a bar on standard error, on a terminal only."""
+    # Only a file takes long enough for a bar, and what draws it takes longer to import than one entry to record.
+    from rich.console import Console
+    from rich.progress import Progress
+
     console = Console(stderr=True)
     with Progress(
         *Progress.get_default_columns(), console=console, transient=True, disable=not console.is_terminal

@@ -6,12 +6,13 @@ import json
 import sys
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
 
 
 def safe(text: str) -> str:
@@ -36,6 +37,8 @@ def print_json(value: Any) -> None:
 
 def print_table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
     """Print aligned columns; never cut off where a program reads."""
+    from rich.table import Table
+
     table = Table(*headings, box=None, padding=(0, 2, 0, 0), header_style="bold")
     for row in rows:
         table.add_row(*map(safe, row))
@@ -44,6 +47,10 @@ def print_table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
 
 def print_rich(what: str | Table | Text) -> None:
     """Print a table, or text with a style: in colour on a terminal only, and as wide as it is where a program reads."""
+    # Imported here: it takes longer than most commands, which print plain lines, need for all of their work.
+    from rich.console import Console
+    from rich.table import Table
+
     console = Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 10_000)
     with console.capture() as captured:
         console.print(what, soft_wrap=not isinstance(what, Table))

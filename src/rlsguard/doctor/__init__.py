@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 
 from rlsguard import catalog
-from rlsguard.apply import explain
+from rlsguard.connection import explain
 from rlsguard.datamap.model import DataMap
 from rlsguard.doctor import audit, exempt, gaps, guard, people, planner, rights, settings, version, views
 from rlsguard.doctor.model import Finding, Severity

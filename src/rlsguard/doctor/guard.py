@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from rlsguard.apply import explain
+from rlsguard.connection import explain
 from rlsguard.doctor.model import Finding, named
 from rlsguard.doctor.scene import OWNER, Scene
 from rlsguard.names import QualifiedName, quote

@@ -13,7 +13,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from rlsguard.apply import explain
+from rlsguard.connection import explain
 from rlsguard.ledger.entry import Action, Entry
 from rlsguard.ledger.request import Request, RequestError
 from rlsguard.names import Name

@@ -12,9 +12,9 @@ from psycopg import sql
 
 from rlsguard import catalog as catalogs
 from rlsguard import plan
-from rlsguard.apply import explain
 from rlsguard.catalog.installed import Installed, load_installed
 from rlsguard.catalog.model import Catalog
+from rlsguard.connection import explain
 from rlsguard.datamap.model import DataMap
 from rlsguard.names import Name, QualifiedName, quote
 from rlsguard.people import Person, in_force, load_memberships, reach

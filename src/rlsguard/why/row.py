@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
-from rlsguard.apply import explain
 from rlsguard.catalog.model import Catalog, Column, Table
+from rlsguard.connection import explain
 from rlsguard.names import IDENTIFIER, Name, QualifiedName, quote, split_identifiers
 from rlsguard.people import RowId, text_of
 from rlsguard.problems import RlsguardError, did_you_mean

@@ -5,8 +5,8 @@ from __future__ import annotations
 import psycopg
 from psycopg import sql
 
-from rlsguard.apply import explain
 from rlsguard.catalog.model import Table
+from rlsguard.connection import explain
 from rlsguard.names import quote
 from rlsguard.prove.roles import Rights
 from rlsguard.prove.session import Session
