@@ -51,7 +51,7 @@ def once(scratch: str | None) -> Callable[[Scene], Expected]:
 
 def found(conn: psycopg.Connection, datamap: DataMap, expect: Callable[[Scene], Expected]) -> list[Finding]:
     """Return the findings of a check inside the transaction of *conn*."""
-    with begin(conn, statement_timeout=60) as session:
+    with begin(conn, statement_timeout=60, users_tables=False) as session:
         return examine(session, datamap, expect)[1]
 
 

@@ -50,7 +50,7 @@ def check(
     refuse_unknown(datamap)
     started, clock = datetime.now(UTC), time.monotonic()
     try:
-        with begin(conn, statement_timeout=statement_timeout) as session:
+        with begin(conn, statement_timeout=statement_timeout, users_tables=False) as session:
             outcome = Outcome(
                 database=f"{conn.info.host}:{conn.info.port}/{conn.info.dbname}",
                 server=conn.info.parameter_status("server_version") or "",

@@ -123,7 +123,7 @@ class Session:
 
 
 @contextmanager
-def begin(conn: psycopg.Connection[Any], *, statement_timeout: float) -> Iterator[Session]:
+def begin(conn: psycopg.Connection[Any], *, statement_timeout: float, users_tables: bool = True) -> Iterator[Session]:
     """Open the transaction of a proof; it is rolled back however the block ends.
 
     One snapshot for all of it: what others commit meanwhile must not look like a leak. In a transaction that
@@ -131,6 +131,7 @@ def begin(conn: psycopg.Connection[Any], *, statement_timeout: float) -> Iterato
 
     Args:
         statement_timeout: seconds that any one statement may take.
+        users_tables: whether users' tables are going to be read; if not, nothing at all is written.
     """
     # Left to itself psycopg prepares what it often runs, and forgets all prepared statements at a ROLLBACK: ours too.
     threshold, conn.prepare_threshold = conn.prepare_threshold, None
@@ -139,12 +140,12 @@ def begin(conn: psycopg.Connection[Any], *, statement_timeout: float) -> Iterato
         with conn.transaction(force_rollback=True):
             if not inside:
                 conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            yield _enter(conn, statement_timeout)
+            yield _enter(conn, statement_timeout, users_tables)
     finally:
         conn.prepare_threshold = threshold
 
 
-def _enter(conn: psycopg.Connection[Any], statement_timeout: float) -> Session:
+def _enter(conn: psycopg.Connection[Any], statement_timeout: float, users_tables: bool) -> Session:
     (search_path,) = conn.execute("SELECT pg_catalog.current_setting('search_path')").fetchone() or ("",)
     conn.execute(read("each/session.sql"))
     conn.execute(
@@ -153,7 +154,7 @@ def _enter(conn: psycopg.Connection[Any], statement_timeout: float) -> Session:
     )
     paths = dict(conn.execute(read("prove/search_paths.sql")).fetchall())
     ((contains, reads_apart),) = conn.execute(_POWER, [_NOBODY]).fetchall()
-    session = Session(conn, search_path, paths, _may_silence(conn), contains, contains and reads_apart)
+    session = Session(conn, search_path, paths, _may_silence(conn), contains, users_tables and contains and reads_apart)
     if session.reads_apart:
         session.admit([_NOBODY])
     return session
