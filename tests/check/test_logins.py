@@ -71,8 +71,6 @@ def standby(primary: Database, folder: Path) -> Iterator[str]:
     port, socket = server._free_port(), primary.server.sockets
     backup = [bindir / "pg_basebackup", "-d", primary.dsn(), "-D", folder / "data", "-R", "-X", "stream", "-c", "fast"]
     as_server = server._account()
-    folder.mkdir(mode=0o700)
-    server._give(folder, as_server)
     server._run([str(word) for word in backup], folder, as_server)
     start = [
         str(bindir / "postgres"),
@@ -92,11 +90,10 @@ def standby(primary: Database, folder: Path) -> Iterator[str]:
             server._stop(process)
 
 
-def test_a_hot_standby_is_checked_by_a_login_that_only_reads(bank: Database, tmp_path: Path) -> None:
+def test_a_hot_standby_is_checked_by_a_login_that_only_reads(bank: Database, base: Path) -> None:
     bank.execute(WATCHER)
     bank.execute("ALTER TABLE bank.trans NO FORCE ROW LEVEL SECURITY")
-    parent = server._scratch_parent(server._account())
-    with standby(bank, Path(parent) / f"standby-{bank.name}-{tmp_path.name}") as dsn:
+    with standby(bank, base) as dsn:
         with psycopg.connect(dsn, autocommit=True) as conn:
             assert conn.execute("SELECT pg_is_in_recovery()").fetchone() == (True,)
         assert told(dsn) == ["RG104 row security bank.trans", "RG216 role watcher"]

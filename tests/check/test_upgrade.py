@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,16 +18,6 @@ from rlsguard.check import check
 from servers import present
 
 OLD, NEW = 16, 18
-
-
-@pytest.fixture
-def base() -> Iterator[Path]:
-    """A folder of the server's own user."""
-    account = server._account()
-    folder = Path(tempfile.mkdtemp(prefix="upgrade-", dir=server._scratch_parent(account)))
-    server._give(folder, account)
-    yield folder
-    shutil.rmtree(folder)
 
 
 def run(base: Path, *command: str | Path) -> None:
