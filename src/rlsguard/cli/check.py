@@ -4,15 +4,31 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from rlsguard import check as checking
 from rlsguard import datamap
 from rlsguard.check import SEVERITIES, report
 from rlsguard.check.migrated import Migrations, migrated
+from rlsguard.cli.files import write
 from rlsguard.cli.options import Seconds, connected, dsn_option, map_argument
 from rlsguard.cli.output import print_rich, safe
+
+
+class _Report(click.ParamType):
+    """`format=file`"""
+
+    name = "report"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Path]:
+        """Split it."""
+        kind, _, file = value.partition("=")
+        if kind not in report.FORMATS or not file:
+            self.fail(f"{value!r} is not FORMAT=FILE; the formats are {', '.join(report.FORMATS)}.", param, ctx)
+        return kind, Path(file)
 
 
 @click.command(epilog="Example: rlsguard check map.yaml --dsn service=bank --format sarif > check.sarif")
@@ -25,6 +41,14 @@ from rlsguard.cli.output import print_rich, safe
     default="text",
     show_default=True,
     help="How to print the answer.",
+)
+@click.option(
+    "--report",
+    "reports",
+    type=_Report(),
+    multiple=True,
+    metavar="FORMAT=FILE",
+    help="Write the answer into a file as well, such as sarif=check.sarif; repeat.",
 )
 @click.option(
     "--fail-on",
@@ -71,6 +95,7 @@ def check(
     map_path: Path,
     dsn: str,
     output_format: str,
+    reports: tuple[tuple[str, Path], ...],
     fail_on: str,
     only: tuple[str, ...],
     since_baseline: Path | None,
@@ -92,7 +117,7 @@ def check(
     Exit code 1 if there is a finding as grave as --fail-on says; what could not be compared is a finding, too.
     """
     loaded = datamap.load(map_path)
-    made_by = _migrations(migrations, sql_folder, dsn)
+    made_by = _migrations(migrations, sql_folder)
     with ExitStack() as stack:
         if made_by is not None:
             bindir = None if scratch is None else Path(scratch)
@@ -106,11 +131,15 @@ def check(
             print_rich(line)
     else:
         click.echo(report.FORMATS[output_format](outcome), nl=False)
+    for kind, file in reports:
+        write({file.name: report.FORMATS[kind](outcome)}, file.parent)
     if any(outcome.fails(severity) for severity in SEVERITIES if severity == fail_on):
         raise click.exceptions.Exit(1)
 
 
-def _migrations(migrations: Path | None, sql_folder: Path | None, dsn: str) -> Migrations | None:
+def _migrations(migrations: Path | None, sql_folder: Path | None) -> Migrations | None:
+    # What the environment says is for databases that there are.
+    dsn = click.get_current_context().get_parameter_source("dsn") is ParameterSource.COMMANDLINE
     given = [name for name, value in (("--migrations", migrations), ("--sql", sql_folder), ("--dsn", dsn)) if value]
     if len(given) > 1:
         raise click.UsageError(f"{' and '.join(given)} do not go together")

@@ -44,7 +44,7 @@ def print_table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
 
 def print_rich(what: str | Table | Text) -> None:
     """Print a table, or text with a style: in colour on a terminal only, and as wide as it is where a program reads."""
-    console = Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 10_000)
+    console = Console(markup=False, emoji=False, highlight=False, width=None if sys.stdout.isatty() else 10_000)
     with console.capture() as captured:
         console.print(what, soft_wrap=not isinstance(what, Table))
     for line in captured.get().splitlines():
