@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import click
 from click.core import ParameterSource
@@ -18,17 +17,15 @@ from rlsguard.cli.options import Seconds, connected, dsn_option, map_argument
 from rlsguard.cli.output import print_rich, safe
 
 
-class _Report(click.ParamType):
-    """`format=file`"""
-
-    name = "report"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Path]:
-        """Split it."""
+def _split(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> list[tuple[str, Path]]:
+    """Read each format=file."""
+    reports = []
+    for value in values:
         kind, _, file = value.partition("=")
         if kind not in report.FORMATS or not file:
-            self.fail(f"{value!r} is not FORMAT=FILE; the formats are {', '.join(report.FORMATS)}.", param, ctx)
-        return kind, Path(file)
+            raise click.BadParameter(f"{value!r} is not FORMAT=FILE; the formats are {', '.join(report.FORMATS)}.")
+        reports.append((kind, Path(file)))
+    return reports
 
 
 @click.command(epilog="Example: rlsguard check map.yaml --dsn service=bank --format sarif > check.sarif")
@@ -45,7 +42,7 @@ class _Report(click.ParamType):
 @click.option(
     "--report",
     "reports",
-    type=_Report(),
+    callback=_split,
     multiple=True,
     metavar="FORMAT=FILE",
     help="Write the answer into a file as well, such as sarif=check.sarif; repeat.",
@@ -95,7 +92,7 @@ def check(
     map_path: Path,
     dsn: str,
     output_format: str,
-    reports: tuple[tuple[str, Path], ...],
+    reports: list[tuple[str, Path]],
     fail_on: str,
     only: tuple[str, ...],
     since_baseline: Path | None,
