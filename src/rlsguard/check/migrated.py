@@ -22,7 +22,8 @@ from rlsguard.problems import RlsguardError
 from rlsguard.server import Server, embedded, find_binaries, start
 
 _DATABASE = "migrated"
-_NO_ROLE = re.compile(r'role "((?:[^"]|"")+)" does not exist')
+# The server doubles no quotes within its own.
+_NO_ROLE = re.compile(r'role "(.+)" does not exist')
 # Undoing has names of its own, by tool: golang-migrate and others; Flyway.
 _UNDO = re.compile(r".*\.down\.sql|U[0-9].*\.sql|.*[._-](undo|rollback|revert)\.sql", re.IGNORECASE)
 
@@ -67,15 +68,24 @@ def migrated(migrations: Migrations, datamap: DataMap, bindir: Path | None) -> I
 
 def _run(migrations: Migrations, server: Server, admin: psycopg.Connection[Any]) -> None:
     """Run them from nothing, again for each role that they name and do not make."""
+    ours = _roles(admin)
     while True:
         admin.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(Name(_DATABASE)))
+        # Roles are the server's: those that the run before has made are in the way of this one.
+        for role in _roles(admin) - ours:
+            admin.execute(sql.SQL("DROP OWNED BY {0}; DROP ROLE {0}").format(Name(role)))
         admin.execute(sql.SQL("CREATE DATABASE {}").format(Name(_DATABASE)))
         error = _alembic(migrations.path, server) if migrations.kind == "alembic" else _sql(migrations.path, server)
         if error is None:
             return
         missing = _NO_ROLE.search(error)
-        if missing is None or not _make_role(admin, missing.group(1).replace('""', '"')):
+        if missing is None or not _make_role(admin, missing.group(1)):
             raise RlsguardError(f"the migrations of {migrations.path} fail: {error}")
+        ours.add(missing.group(1))
+
+
+def _roles(admin: psycopg.Connection[Any]) -> set[str]:
+    return {name for (name,) in admin.execute("SELECT rolname FROM pg_roles").fetchall()}
 
 
 def _make_role(admin: psycopg.Connection[Any], role: str) -> bool:
@@ -100,7 +110,8 @@ except Exception:
     driver = ""
 if not driver.startswith("postgresql"):
     driver = "postgresql+psycopg"
-url = URL.create(driver, user, host=host, port=int(port), database=database)
+# In the query: a folder of sockets is no name of a host.
+url = URL.create(driver, user, database=database, query={"host": host, "port": port})
 config.set_main_option("sqlalchemy.url", url.render_as_string(hide_password=False).replace("%", "%%"))
 command.upgrade(config, "heads")
 """
@@ -142,5 +153,6 @@ def _by_number(file: Path) -> tuple[tuple[int, int, str], ...]:
 
 def _last_error(output: str) -> str:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    errors = [line for line in lines if "ERROR" in line or re.match(r"[\w.]+(Error|Exception|Undefined\w*)\b", line)]
+    # Not whatever has ERROR in it: SQLAlchemy repeats the statement.
+    errors = [line for line in lines if re.match(r"psql:|[\w.]+(Error|Exception|Undefined\w*)\b", line)]
     return (errors or lines or ["without a word"])[-1]

@@ -6,13 +6,26 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from rlsguard import check as checking
 from rlsguard import datamap
 from rlsguard.check import SEVERITIES, report
 from rlsguard.check.migrated import Migrations, migrated
+from rlsguard.cli.files import write
 from rlsguard.cli.options import Seconds, connected, dsn_option, map_argument
 from rlsguard.cli.output import print_rich, safe
+
+
+def _split(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> list[tuple[str, Path]]:
+    """Read each format=file."""
+    reports = []
+    for value in values:
+        kind, _, file = value.partition("=")
+        if kind not in report.FORMATS or not file:
+            raise click.BadParameter(f"{value!r} is not FORMAT=FILE; the formats are {', '.join(report.FORMATS)}.")
+        reports.append((kind, Path(file)))
+    return reports
 
 
 @click.command(epilog="Example: rlsguard check map.yaml --dsn service=bank --format sarif > check.sarif")
@@ -25,6 +38,14 @@ from rlsguard.cli.output import print_rich, safe
     default="text",
     show_default=True,
     help="How to print the answer.",
+)
+@click.option(
+    "--report",
+    "reports",
+    callback=_split,
+    multiple=True,
+    metavar="FORMAT=FILE",
+    help="Write the answer into a file as well, such as sarif=check.sarif; repeat.",
 )
 @click.option(
     "--fail-on",
@@ -71,6 +92,7 @@ def check(
     map_path: Path,
     dsn: str,
     output_format: str,
+    reports: list[tuple[str, Path]],
     fail_on: str,
     only: tuple[str, ...],
     since_baseline: Path | None,
@@ -92,7 +114,7 @@ def check(
     Exit code 1 if there is a finding as grave as --fail-on says; what could not be compared is a finding, too.
     """
     loaded = datamap.load(map_path)
-    made_by = _migrations(migrations, sql_folder, dsn)
+    made_by = _migrations(migrations, sql_folder)
     with ExitStack() as stack:
         if made_by is not None:
             bindir = None if scratch is None else Path(scratch)
@@ -106,11 +128,15 @@ def check(
             print_rich(line)
     else:
         click.echo(report.FORMATS[output_format](outcome), nl=False)
+    for kind, file in reports:
+        write({file.name: report.FORMATS[kind](outcome)}, file.parent)
     if any(outcome.fails(severity) for severity in SEVERITIES if severity == fail_on):
         raise click.exceptions.Exit(1)
 
 
-def _migrations(migrations: Path | None, sql_folder: Path | None, dsn: str) -> Migrations | None:
+def _migrations(migrations: Path | None, sql_folder: Path | None) -> Migrations | None:
+    # What the environment says is for databases that there are.
+    dsn = click.get_current_context().get_parameter_source("dsn") is ParameterSource.COMMANDLINE
     given = [name for name, value in (("--migrations", migrations), ("--sql", sql_folder), ("--dsn", dsn)) if value]
     if len(given) > 1:
         raise click.UsageError(f"{' and '.join(given)} do not go together")

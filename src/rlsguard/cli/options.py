@@ -19,9 +19,12 @@ map_argument = click.argument("map_path", metavar="MAP", type=click.Path(path_ty
 
 dsn_option = click.option(
     "--dsn",
+    # On a command line everybody on the machine reads a password.
+    envvar="RLSGUARD_DSN",
     default="",
     metavar="DSN",
-    help="libpq connection string or URI; what it leaves out comes from PGHOST, PGSERVICE, ~/.pgpass and the like.",
+    help="libpq connection string or URI, by default RLSGUARD_DSN; what it leaves out comes from PGHOST, PGSERVICE,"
+    " ~/.pgpass and the like.",
 )
 
 format_option = click.option(

@@ -51,7 +51,7 @@ def print_rich(what: str | Table | Text) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 10_000)
+    console = Console(markup=False, emoji=False, highlight=False, width=None if sys.stdout.isatty() else 10_000)
     with console.capture() as captured:
         console.print(what, soft_wrap=not isinstance(what, Table))
     for line in captured.get().splitlines():

@@ -6,21 +6,22 @@ https://docs.gitlab.com/ci/testing/code_quality/#code-quality-report-format
 from __future__ import annotations
 
 import json
+from collections import Counter
 from hashlib import sha256
 
-from rlsguard.check.model import Outcome
+from rlsguard.check.model import Finding, Outcome
 
 _SEVERITIES = {"error": "critical", "warning": "major", "note": "info"}
 
 
 def gitlab(outcome: Outcome) -> str:
     """Return a list with one object for each finding."""
+    before: Counter[str] = Counter()
     findings = [
         {
             "description": f"{finding.about}: {finding.why}",
             "check_name": finding.kind.id,
-            # The same for the same finding at the next run.
-            "fingerprint": sha256(finding.key.encode()).hexdigest(),
+            "fingerprint": _fingerprint(finding, before),
             "severity": _SEVERITIES[finding.kind.severity],
             "location": {
                 "path": finding.position.file if finding.position is not None else "",
@@ -30,3 +31,10 @@ def gitlab(outcome: Outcome) -> str:
         for finding in outcome.findings
     ]
     return json.dumps(findings, indent=2, ensure_ascii=False) + "\n"
+
+
+def _fingerprint(finding: Finding, before: Counter[str]) -> str:
+    """Return what is the same at the next run, and no other's: one object may have the same finding for two reasons."""
+    before[finding.key] += 1
+    number = before[finding.key]
+    return sha256((finding.key if number == 1 else f"{finding.key} {number}").encode()).hexdigest()

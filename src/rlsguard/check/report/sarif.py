@@ -50,7 +50,7 @@ def _result(finding: Finding, places: dict[str, int]) -> dict[str, Any]:
     location: dict[str, Any] = {"logicalLocations": [{"fullyQualifiedName": finding.about}]}
     if finding.position is not None:
         location["physicalLocation"] = {
-            "artifactLocation": {"uri": quote(PurePath(finding.position.file).as_posix())},
+            "artifactLocation": {"uri": _uri(PurePath(finding.position.file))},
             "region": {"startLine": finding.position.line, "startColumn": finding.position.column},
         }
     return {
@@ -61,6 +61,10 @@ def _result(finding: Finding, places: dict[str, int]) -> dict[str, Any]:
         "locations": [location],
         "partialFingerprints": {"finding/v1": sha256(finding.key.encode()).hexdigest()},
     }
+
+
+def _uri(file: PurePath) -> str:
+    return file.as_uri() if file.is_absolute() else quote(file.as_posix())
 
 
 def _suppressed(one: Waived, places: dict[str, int]) -> dict[str, Any]:

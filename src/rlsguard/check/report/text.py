@@ -23,7 +23,7 @@ def text(outcome: Outcome, *, safe: Callable[[str], str]) -> Iterator[str | Text
         about = f"{one.finding.kind.id} {one.finding.about}"
         yield safe(f"waived   {about}: {one.reason} ({one.owner}, until {one.until})")
     if outcome.known:
-        yield f"{len(outcome.known)} findings that the baseline has are left out"
+        yield f"left out, as the baseline has them: {len(outcome.known):,}"
     yield _verdict(outcome)
 
 
@@ -37,7 +37,7 @@ def _finding(finding: Finding, safe: Callable[[str], str]) -> Iterator[str | Tex
     for line in difference(finding):
         style = {"-": "green", "+": "red"}.get(line[:1], "default")
         yield Text(safe(f"        {line}"), style=style)
-    for line in finding.mend.splitlines():
+    for line in finding.mend.split("\n"):
         yield safe(f"        > {line}")
 
 
