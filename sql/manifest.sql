@@ -7,7 +7,8 @@ SELECT m.unit,
             ELSE m.detail || jsonb_build_object('oid', coalesce(its.own_oid, its.named_oid, 0)::bigint)
        END AS detail,
        here.is_it AND (NOT m.detail ? 'oid' OR its.own_oid IS NOT NULL) AS made_here,
-       m.applied_at
+       m.applied_at,
+       here.is_it AND m.detail ? 'oid' AND its.own_oid IS NULL AS table_gone
 FROM rlsguard.manifest AS m
 CROSS JOIN LATERAL (
     SELECT m.made_in = c.system_identifier || '/' || d.oid

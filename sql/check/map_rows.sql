@@ -14,5 +14,5 @@ UNION ALL
 SELECT 'role', r.role::text, r.purpose
 FROM rlsguard.role_purpose AS r
 UNION ALL
-SELECT 'exempt', e.role::text, e.reason || coalesce(format(' (until %s)', e.until), '')
+SELECT 'exempt', e.role::text, e.reason || coalesce(' (until ' || e.until || ')', '')
 FROM rlsguard.exemption AS e

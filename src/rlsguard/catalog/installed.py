@@ -24,6 +24,7 @@ class ManifestEntry:
     Attributes:
         made_here: not in the database that this one was restored or copied from.
         applied_at: when it was made, or last made anew.
+        table_gone: its table is no more; what has its name is another.
     """
 
     unit: str
@@ -32,6 +33,7 @@ class ManifestEntry:
     detail: Mapping[str, Any]
     made_here: bool
     applied_at: datetime
+    table_gone: bool
 
 
 @dataclass(frozen=True)

@@ -41,9 +41,20 @@ def examine(
     """
     surroundings = look_around(session, datamap, catalog.load(session.conn))
     should = expect(surroundings)
-    found = as_wanted(dict(read_rows(session.conn, "definitions")), should.definitions)
+    definitions = dict(_row_security(surroundings)) | dict(read_rows(session.conn, "definitions"))
+    found = as_wanted(definitions, should.definitions)
     scene = Scene(surroundings, found, should)
     return scene, [*_not_compared(scene), *(found for look in _CHECKS for found in look(scene))]
+
+
+def _row_security(place: Surroundings) -> Iterator[tuple[str, str]]:
+    """Say it of every protected table: by itself it is told only of those that still have the policy."""
+    for protection in place.protected.values():
+        table = place.catalog.tables[protection.name]
+        enabled = "ENABLE" if table.row_security else "DISABLE"
+        forced = "FORCE" if table.force_row_security else "NO FORCE"
+        name = f"row security {protection.name.schema}.{protection.name.name}"
+        yield name, f"{enabled} ROW LEVEL SECURITY, {forced} ROW LEVEL SECURITY"
 
 
 def _not_compared(scene: Scene) -> Iterator[Finding]:

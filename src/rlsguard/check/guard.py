@@ -57,7 +57,7 @@ def _unit(scene: Scene, unit: Unit) -> Iterator[Finding]:
     if entry is None:
         yield scene.finding(kinds.UNAPPLIED, unit.unit, "the map asks for it, and it was never applied.", APPLY, unit)
         return
-    if unit.table is not None and entry.made_here and entry.detail["oid"] != unit.detail["oid"]:
+    if unit.table is not None and (entry.table_gone or (entry.made_here and entry.detail["oid"] != unit.detail["oid"])):
         yield scene.finding(kinds.REPLACED_TABLE, unit.unit, _REPLACED, APPLY, unit)
         return
     as_applied = all(_hash(scene.found.get(name)) == entry.objects.get(name) for name in wrong)
@@ -127,12 +127,25 @@ def _strangers(scene: Scene, known: set[str]) -> Iterator[Finding]:
     tables = {f"{name.schema}.{name.name}": name for name in scene.catalog.tables}
     known = known | scene.expected.definitions.keys()
     known |= {name for entry in scene.installed.manifest.values() for name in entry.objects}
+    known |= set(_on_renamed(scene))
     for name in sorted(scene.found.keys() - known):
         kind, rest = name.split(" ", 1)
         drop = _drop(kind, rest, scene.found[name], tables)
+        if kind == "sequence" and scene.expected.server is None:
+            continue  # those that come with a table only the scratch server names
         if drop is not None:  # rights that the guard does not need any more do no harm
             why = "it is the guard's by its place or its name, and neither the map nor the guard asks for it."
             yield scene.finding(kinds.STRANGER, name, why, drop, found=scene.found[name])
+
+
+def _on_renamed(scene: Scene) -> Iterator[str]:
+    """Yield the policies and triggers of guarded tables by what these are called now, in the map or not."""
+    names = {table.oid: name for name, table in scene.catalog.tables.items()}
+    for entry in scene.installed.manifest.values():
+        name = names.get(entry.detail.get("oid", 0))
+        if name is not None:
+            yield from (f"policy {name.schema}.{name.name} {p}" for p in entry.detail.get("policies", ()))
+            yield from (f"trigger {name.schema}.{name.name} {t}" for t in entry.detail.get("triggers", ()))
 
 
 def _drop(kind: str, rest: str, definition: str, tables: Mapping[str, QualifiedName]) -> str | None:
