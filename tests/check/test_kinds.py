@@ -57,3 +57,12 @@ def test_without_a_server_to_compare_with_nothing_of_the_guard_is_a_stranger(db:
         assert [f.kind.id for f in found(conn, load(BANK_MAP), nothing)] == ["RG901"]
         conn.execute("CREATE TABLE rlsguard.more (n int); ALTER TABLE rlsguard.more OWNER TO rlsguard_owner")
         assert [f.about for f in found(conn, load(BANK_MAP), nothing)] == ["definitions", "relation rlsguard.more"]
+
+
+def test_a_table_of_the_map_that_is_gone_is_told_and_made_anew(db: Database) -> None:
+    db.execute(BANK)
+    apply(db, BANK_MAP)
+    db.execute("DROP TABLE rlsguard.exemption CASCADE")
+    assert "RG113 relation rlsguard.exemption" in told(db)
+    apply(db, BANK_MAP)
+    assert told(db) == []

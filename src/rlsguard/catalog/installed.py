@@ -16,6 +16,9 @@ from rlsguard.sqlfiles import read
 # The query for the hash of every object's definition.
 OBSERVE = sql.SQL(read("observe.sql")).format(definitions=sql.SQL(read("definitions.sql")))
 
+# One that somebody dropped is to be told of, and made anew.
+_MAP_TABLES = {f"relation rlsguard.{name}" for name in ("subject", "purpose", "role_purpose", "exemption")}
+
 
 @dataclass(frozen=True, slots=True)
 class ManifestEntry:
@@ -76,7 +79,7 @@ def load_installed(conn: psycopg.Connection[Any]) -> Installed:
             manifest = {r[0]: ManifestEntry(*r) for r in cur.fetchall()}
         cur.execute(OBSERVE)
         objects = dict(cur.fetchall())
-        if manifest:
+        if objects.keys() >= _MAP_TABLES:
             cur.execute(read("observe_rows.sql"))
             objects.update(cur.fetchall())
     return Installed(manifest, objects)
