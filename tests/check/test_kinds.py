@@ -66,3 +66,12 @@ def test_a_table_of_the_map_that_is_gone_is_told_and_made_anew(db: Database) -> 
     assert "RG113 relation rlsguard.exemption" in told(db)
     apply(db, BANK_MAP)
     assert told(db) == []
+
+
+def test_an_exemption_that_has_ended_answers_for_nobody_whom_no_policy_holds(db: Database) -> None:
+    db.execute(BANK)
+    ended = BANK_MAP.replace("2099-12-31", "2026-01-31")
+    db.execute("ALTER ROLE sox_auditor BYPASSRLS")
+    for text, findings in ((BANK_MAP, []), (ended, ["RG222 role sox_auditor"])):
+        apply(db, text)
+        assert told(db, text) == findings

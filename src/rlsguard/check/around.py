@@ -74,7 +74,9 @@ def _above(scene: Scene) -> Iterator[Finding]:
     """Name logins that no policy holds and that nobody answers for; the server's first superuser has to be."""
     place = scene.surroundings
     for name, superuser, bypass, replication in place.session.file("../check/above"):
-        if name in scene.datamap.exempt or name in scene.datamap.roles:
+        exemption = scene.datamap.exempt.get(name)
+        exempt = exemption is not None and (exemption.until is None or place.today <= exemption.until)
+        if exempt or name in scene.datamap.roles:
             continue
         what = "a superuser" if superuser else "BYPASSRLS" if bypass else "REPLICATION"
         has = f"it is {what}" if superuser else f"it has {what}"
