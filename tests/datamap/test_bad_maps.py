@@ -409,10 +409,10 @@ subject: {}
     "an unknown section": (
         """\
 version: 1
-whatever: {}
+zones: {}
 """,
         [
-            "2:1: whatever: there is no key whatever here; keys: version, subjects, purposes, roles, exempt, tables, guard"
+            "2:1: zones: there is no key zones here; keys: version, subjects, purposes, roles, exempt, tables, waivers, guard"
         ],
     ),
     "an unknown key of a subject": (
@@ -488,9 +488,9 @@ on: 2
 true: 3
 """,
         [
-            "2:1: yes: there is no key yes here; keys: version, subjects, purposes, roles, exempt, tables, guard",
-            "3:1: on: there is no key on here; keys: version, subjects, purposes, roles, exempt, tables, guard",
-            "4:1: true: there is no key true here; keys: version, subjects, purposes, roles, exempt, tables, guard",
+            "2:1: yes: there is no key yes here; keys: version, subjects, purposes, roles, exempt, tables, waivers, guard",
+            "3:1: on: there is no key on here; keys: version, subjects, purposes, roles, exempt, tables, waivers, guard",
+            "4:1: true: there is no key true here; keys: version, subjects, purposes, roles, exempt, tables, waivers, guard",
         ],
     ),
 }
@@ -669,6 +669,53 @@ exempt:
   sox: {reason: '  '}
 """,
         ["3:9: exempt.sox.reason: this must not be empty"],
+    ),
+    "a waiver of something that is no finding": (
+        """\
+version: 1
+waivers:
+  publication feed: {reason: reviewed, owner: dba team, until: 2027-06-30}
+  RG206: {reason: reviewed, owner: dba team, until: 2027-06-30}
+  RG20 publication feed: {reason: reviewed, owner: dba team, until: 2027-06-30}
+""",
+        [
+            "3:3: waivers.publication feed: publication feed is no finding that could be waived: that is its id and its object, as check prints them",
+            "4:3: waivers.RG206: RG206 is no finding that could be waived: that is its id and its object, as check prints them",
+            "5:3: waivers.RG20 publication feed: RG20 publication feed is no finding that could be waived: that is its id and its object, as check prints them",
+        ],
+    ),
+    "a waiver that nobody answers for": (
+        """\
+version: 1
+waivers:
+  RG206 publication feed: {reason: reviewed, until: 2027-06-30}
+  RG207 rule keep on bank.trans: {reason: '', owner: ' ', until: 2027-06-30}
+""",
+        [
+            "3:3: waivers.RG206 publication feed: the key owner is missing",
+            "4:35: waivers.RG207 rule keep on bank.trans.reason: this must not be empty",
+            "4:47: waivers.RG207 rule keep on bank.trans.owner: this must not be empty",
+        ],
+    ),
+    "a waiver without an end": (
+        """\
+version: 1
+waivers:
+  RG206 publication feed: {reason: reviewed, owner: dba team}
+  RG207 rule keep on bank.trans: {reason: reviewed, owner: dba team, until: never}
+""",
+        [
+            "3:3: waivers.RG206 publication feed: the key until is missing",
+            "4:70: waivers.RG207 rule keep on bank.trans.until: this must be a date such as 2027-06-30, not never",
+        ],
+    ),
+    "a waiver in words": (
+        """\
+version: 1
+waivers:
+  RG206 publication feed: reviewed
+""",
+        ["3:3: waivers.RG206 publication feed: this must be a mapping of names to values, not reviewed"],
     ),
 }
 
@@ -1004,7 +1051,7 @@ nonsense: 1
             "9:24: tables.bank.trans.holds.0: this must be personal or financial, not finance; did you mean financial?",
             "9:44: tables.bank.trans.subject.clent: a path is a column, or a list of hops that ends in a column",
             "9:44: tables.bank.trans.subject.clent: there is no subject clent; did you mean client?",
-            "10:1: nonsense: there is no key nonsense here; keys: version, subjects, purposes, roles, exempt, tables, guard",
+            "10:1: nonsense: there is no key nonsense here; keys: version, subjects, purposes, roles, exempt, tables, waivers, guard",
         ],
     ),
 }

@@ -9,7 +9,7 @@ import pytest
 
 from guarding import load
 from rlsguard import datamap
-from rlsguard.datamap.model import Audit, Exemption, Hop, Join, Purpose, Role, Subject, SubjectPath
+from rlsguard.datamap.model import Audit, Exemption, Hop, Join, Purpose, Role, Subject, SubjectPath, Waiver
 from rlsguard.names import QualifiedName
 from rlsguard.problems import Position
 
@@ -257,3 +257,19 @@ def test_an_exempt_role_may_also_have_purposes_that_nobody_can_opt_out_of() -> N
 def test_a_date_may_have_quotes_as_in_json() -> None:
     text = '{"version": 1, "exempt": {"sox": {"reason": "a", "until": "2027-06-30"}}}'
     assert load(text).exempt["sox"].until == date(2027, 6, 30)
+
+
+def test_waivers_are_read_as_they_are_spelled() -> None:
+    read = load(
+        "version: 1\nwaivers:\n"
+        "  RG206 publication feed: {reason: Reviewed, owner: dba team, until: 2027-06-30}\n"
+        "  'RG204 policy \" mine\" on bank.trans': {reason: No function, owner: dba team, until: '2027-03-31'}\n"
+    )
+    assert list(read.waivers.values()) == [
+        Waiver(finding, reason, "dba team", until, ("waivers", finding))
+        for finding, reason, until in (
+            ("RG206 publication feed", "Reviewed", date(2027, 6, 30)),
+            ('RG204 policy " mine" on bank.trans', "No function", date(2027, 3, 31)),
+        )
+    ]
+    assert [read.position(waiver.location).line for waiver in read.waivers.values()] == [3, 4]

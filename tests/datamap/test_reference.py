@@ -75,6 +75,7 @@ def test_each_key_has_its_line() -> None:
         document.SubjectDocument,
         document.PurposeDocument,
         document.ExemptionDocument,
+        document.WaiverDocument,
         document.TableDocument,
         document.AuditDocument,
         document.GuardDocument,
