@@ -15,8 +15,9 @@ from rlsguard.prove.scenario import Case
 from rlsguard.prove.scene import Scene
 from rlsguard.render.policy import equals
 
-# What the guard's policies and functions read. The ledger and the state come with the people.
-_GUARD = ("subject", "purpose", "role_purpose", "exemption", "guard_only", "hop_like")
+# What the guard's policies and functions read, and by what a proof tells them from others'. The ledger and the state
+# come with the people.
+_GUARD = ("subject", "purpose", "role_purpose", "exemption", "guard_only", "hop_like", "manifest")
 
 
 def copy_rows(scene: Scene, cases: Collection[Case], target: psycopg.Connection[Any]) -> None:
