@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from guarding import BANK, BANK_MAP, load
 from rlsguard import apply as applying
 from servers import has_library
 
+DOCS = Path(__file__).parents[2] / "docs"
 AUDITED = BANK_MAP.replace("{holds", "{audit: {redact: []}, holds").replace("audit: {redact: []}", "audit: true")
 
 
@@ -79,3 +81,21 @@ def test_plpgsql_check_finds_what_is_explained_and_no_more(db):
             """
         ).fetchall()
     assert found == [("key_client", "performance", "routine is marked as STABLE, should be IMMUTABLE")]
+
+
+def test_pgrls_finds_what_is_explained_and_no_more(db):
+    db.execute(BANK)
+    with db.connect() as conn:
+        applying.apply(conn, load(AUDITED))
+    command = [Path(sys.executable).with_name("pgrls"), "lint", "--database-url", db.dsn()]
+    options = ["--schemas", "bank,rlsguard,rlsguard_views", "--format", "json"]
+    result = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    found = {(one["rule_id"], one["location"]) for one in json.loads(result.stdout)["violations"]}
+    explained = (DOCS / "referees.md").read_text(encoding="utf-8")
+    assert [rule for rule, _ in sorted(found) if rule not in explained] == []
+    # Of the users' own tables nothing but the baseline and the audit is named: and beside that is always the policy that takes away.
+    users = {(rule, where) for rule, where in found if where.startswith("bank.")}
+    tables = [f"bank.{name}.rlsguard baseline" for name in ("account", "client", "disp", "trans")]
+    assert {where for rule, where in users if rule in ("SEC003", "SEC038")} == set(tables)
+    assert {rule for rule, _ in users} == {"SEC003", "SEC013", "SEC038", "PERF003"}
+    assert {where for rule, where in found if rule == "SEC002"} == {"rlsguard.guard_only"}
