@@ -93,7 +93,7 @@ def test_pgrls_finds_what_is_explained_and_no_more(db):
     found = {(one["rule_id"], one["location"]) for one in json.loads(result.stdout)["violations"]}
     explained = (DOCS / "referees.md").read_text(encoding="utf-8")
     assert [rule for rule, _ in sorted(found) if rule not in explained] == []
-    # Of the users' own tables nothing but the baseline and the audit is named: and beside that is always the policy that takes away.
+    # Of the users' tables nothing but baseline and audit is named: beside the former is the policy that takes away.
     users = {(rule, where) for rule, where in found if where.startswith("bank.")}
     tables = [f"bank.{name}.rlsguard baseline" for name in ("account", "client", "disp", "trans")]
     assert {where for rule, where in users if rule in ("SEC003", "SEC038")} == set(tables)
