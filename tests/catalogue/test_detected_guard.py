@@ -7,6 +7,7 @@ import pytest
 
 from catalogue.attacking import SECRET, SPY, refused, run, undone
 from catalogue.detecting import ALL, CLIENTS, DISP, HEAD, LEFT, MAP, TRANS, guarded, mended, named, named_roles, proven
+from catalogue.searching import ways
 from guarding import apply, opt_out
 from proving import faults, leaked, prove_map
 from rlsguard.problems import MapError, RlsguardError
@@ -65,6 +66,15 @@ def test_a_policy_of_another_shape(db, create, leaks):
     way = named(db, "guard", "policy bank.client !rlsguard")
     assert ("bank.client", "campaign_app") in leaked(prove_map(db, MAP, max_rows=20))
     mended(db, way)
+
+
+def test_a_policy_that_is_gone_says_nothing_of_row_security(db):
+    guarded(db)
+    db.execute('DROP POLICY "!rlsguard" ON bank.client')
+    assert run(db, "campaign_app", CLIENTS) == ALL
+    assert list(ways(db, "guard", MAP)) == ["policy bank.client !rlsguard"]
+    mended(db, named(db, "guard", "policy bank.client !rlsguard"))
+    assert run(db, "campaign_app", CLIENTS) == LEFT
 
 
 def test_a_policy_that_sorts_first(db):

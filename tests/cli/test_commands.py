@@ -322,6 +322,14 @@ def test_no_connection(dsn: str, error: str) -> None:
     assert result.exit_code == 2
     assert error in result.stderr
     assert "secret" not in result.output
+    assert "--dsn" not in result.output
+
+
+def test_a_dsn_that_was_forgotten_is_named() -> None:
+    result = CliRunner(env={"RLSGUARD_DSN": None, "PGHOST": "/nowhere"}).invoke(rlsguard, ["status", "client", "1"])
+    assert result.exit_code == 2
+    assert "cannot connect: " in result.stderr
+    assert "neither --dsn nor RLSGUARD_DSN was given" in result.stderr
 
 
 @pytest.mark.parametrize("command", rlsguard.list_commands(Context(rlsguard)))

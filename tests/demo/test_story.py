@@ -131,6 +131,11 @@ def test_it_is_kept_when_asked_and_says_how_to_reach_it(started: list[servers_of
         assert dsn is not None
         with psycopg.connect(dsn.group(1)) as conn:
             assert conn.execute("SELECT current_user, count(*) FROM bank.client").fetchone() == ("campaign_app", 10)
+        dsn = re.search(r'RLSGUARD_DSN="(.*)"$', text.getvalue(), re.MULTILINE)
+        assert dsn is not None
+        with psycopg.connect(dsn.group(1)) as conn:
+            assert conn.info.dbname == "bank"
+            assert conn.execute("SHOW is_superuser").fetchone() == ("on",)
         assert f"kill -INT {server.pid};" in text.getvalue()
     finally:
         os.kill(server.pid, signal.SIGINT)

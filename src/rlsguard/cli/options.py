@@ -14,6 +14,7 @@ import psycopg
 
 from rlsguard import connection
 from rlsguard.names import QualifiedName, split_identifiers
+from rlsguard.problems import RlsguardError
 
 map_argument = click.argument("map_path", metavar="MAP", type=click.Path(path_type=Path))
 
@@ -68,7 +69,7 @@ def table_name(value: str) -> QualifiedName:
     try:
         schema, table = split_identifiers(value)
     except ValueError:
-        raise click.BadParameter(f"{value!r} is not schema.table") from None
+        raise click.BadParameter(f"{value!r} is not schema.table, such as bank.account") from None
     return QualifiedName(schema, table)
 
 
@@ -76,7 +77,14 @@ def table_name(value: str) -> QualifiedName:
 def connected(dsn: str) -> Iterator[psycopg.Connection[Any]]:
     """Connect; on a terminal, ask for a password that is missing."""
     ask = (lambda: click.prompt("Password", hide_input=True, err=True)) if sys.stdin.isatty() else None
-    conn = connection.connect(dsn, ask)
+    try:
+        conn = connection.connect(dsn, ask)
+    except RlsguardError as error:
+        if dsn:
+            raise
+        # Whoever forgot it did not mean libpq's defaults.
+        told = "neither --dsn nor RLSGUARD_DSN was given, so libpq's own settings say where"
+        raise RlsguardError(f"{error}\n{told}") from error
     try:
         yield conn
     finally:

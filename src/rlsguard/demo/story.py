@@ -82,6 +82,7 @@ def play(datamap: DataMap, console: Console, *, scale: float = 1.0, seed: int = 
         outcome = tell(server, datamap, bank, console)
         if keep:
             _say(console, f'kept; look around with: psql "{server.dsn(DATABASE, "campaign_app")}"')
+            _say(console, f'rlsguard finds it with: export RLSGUARD_DSN="{server.dsn(DATABASE)}"')
             _say(console, f"stop it with: kill -INT {server.pid}; its files are in {server.data.parent}")
     return outcome
 

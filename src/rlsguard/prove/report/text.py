@@ -86,10 +86,11 @@ def _by_path(proof: Proof, safe: Callable[[str], str]) -> Table:
 
 def _verdict(proof: Proof) -> Text:
     counts = count(proof.cells.values())
+    around = len(proof.ways_around)
     words = (
         f"{len(proof.cells):,} combinations of table, role and path: {counts['passed']:,} passed,"
         f" {counts['closed']:,} closed to the role, {counts['empty']:,} without rows,"
         f" {counts['not tried']:,} not tried, {counts['over-blocked']:,} over-blocked, {counts['leaked']:,} leaked;"
-        f" {len(proof.ways_around):,} ways around; {proof.seconds:.1f} s"
+        f" {around:,} {'way' if around == 1 else 'ways'} around; {proof.seconds:.1f} s"
     )
     return Text(words, style="bold green" if proof.right else "bold red")
