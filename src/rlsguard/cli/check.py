@@ -10,11 +10,12 @@ from click.core import ParameterSource
 
 from rlsguard import check as checking
 from rlsguard import datamap
-from rlsguard.check import SEVERITIES, report
+from rlsguard.check import SEVERITIES, Outcome, report
 from rlsguard.check.migrated import Migrations, migrated
 from rlsguard.cli.files import write
 from rlsguard.cli.options import Seconds, connected, dsn_option, map_argument
 from rlsguard.cli.output import print_rich, safe
+from rlsguard.cli.watch import watch
 
 
 def _split(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> list[tuple[str, Path]]:
@@ -81,6 +82,13 @@ def _split(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
     " DSN to it as a superuser. By default what this machine has.",
 )
 @click.option(
+    "--watch",
+    "every",
+    type=Seconds(1),
+    metavar="SECONDS",
+    help="Check again every so many seconds, and print what has changed, until it is interrupted.",
+)
+@click.option(
     "--statement-timeout",
     type=Seconds(0.001),
     default=60.0,
@@ -99,6 +107,7 @@ def check(
     migrations: Path | None,
     sql_folder: Path | None,
     scratch: str | None,
+    every: float | None,
     statement_timeout: float,
 ) -> None:
     """Find what is no longer as the map says, and what around the guard weakens it.
@@ -115,14 +124,22 @@ def check(
     """
     loaded = datamap.load(map_path)
     made_by = _migrations(migrations, sql_folder)
+
+    def look(dsn: str = dsn, scratch: str | None = scratch) -> Outcome:
+        with connected(dsn) as conn:
+            found = checking.check(conn, loaded, scratch=scratch, statement_timeout=statement_timeout, only=only)
+        return found if since_baseline is None else checking.since(found, since_baseline)
+
+    if every is not None:
+        if made_by is not None or reports or output_format != "text":
+            raise click.UsageError("--watch prints text, of a database that there is")
+        watch(look, every)
     with ExitStack() as stack:
         if made_by is not None:
             bindir = None if scratch is None else Path(scratch)
-            dsn, scratch = stack.enter_context(migrated(made_by, loaded, bindir))
-        conn = stack.enter_context(connected(dsn))
-        outcome = checking.check(conn, loaded, scratch=scratch, statement_timeout=statement_timeout, only=only)
-    if since_baseline is not None:
-        outcome = checking.since(outcome, since_baseline)
+            outcome = look(*stack.enter_context(migrated(made_by, loaded, bindir)))
+        else:
+            outcome = look()
     if output_format == "text":
         for line in report.text(outcome, safe=safe):
             print_rich(line)

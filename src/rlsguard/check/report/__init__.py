@@ -11,9 +11,9 @@ from rlsguard.check.report.json import json
 from rlsguard.check.report.junit import junit
 from rlsguard.check.report.markdown import markdown
 from rlsguard.check.report.sarif import sarif
-from rlsguard.check.report.text import text
+from rlsguard.check.report.text import lines_of, text
 
-__all__ = ["FORMATS", "text"]
+__all__ = ["FORMATS", "lines_of", "text"]
 
 FORMATS: Mapping[str, Callable[[Outcome], str]] = {
     "json": json,

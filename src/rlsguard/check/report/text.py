@@ -18,7 +18,7 @@ def text(outcome: Outcome, *, safe: Callable[[str], str]) -> Iterator[str | Text
     yield safe(f"{outcome.database}, PostgreSQL {outcome.server}")
     yield ""
     for finding in outcome.findings:
-        yield from _finding(finding, safe)
+        yield from lines_of(finding, safe=safe)
     for one in outcome.waived:
         about = f"{one.finding.kind.id} {one.finding.about}"
         yield safe(f"waived   {about}: {one.reason} ({one.owner}, until {one.until})")
@@ -27,7 +27,8 @@ def text(outcome: Outcome, *, safe: Callable[[str], str]) -> Iterator[str | Text
     yield _verdict(outcome)
 
 
-def _finding(finding: Finding, safe: Callable[[str], str]) -> Iterator[str | Text]:
+def lines_of(finding: Finding, *, safe: Callable[[str], str]) -> Iterator[str | Text]:
+    """Yield one finding, with what differs and what ends it."""
     kind = finding.kind
     whose = f", for {', '.join(map(quote, finding.roles))}" if finding.roles else ""
     head = Text(f"{kind.severity:8}", style=_COLOURS[kind.severity])
