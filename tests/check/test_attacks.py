@@ -20,8 +20,8 @@ CREATE FUNCTION bank.key(key text) RETURNS int LANGUAGE plpgsql IMMUTABLE
 # Trees of expressions can be written once text passes for one.
 TREE = "CREATE CAST (text AS pg_node_tree) WITHOUT FUNCTION; {} DROP CAST (text AS pg_node_tree)"
 NULLIF_IS_NOT = TREE.format(
-    "UPDATE pg_policy"
-    " SET polqual = regexp_replace(polqual::text, ':opno 91 :opfuncid 60 ', ':opno 91 :opfuncid 84 ', 'g')::pg_node_tree"
+    "UPDATE pg_policy SET polqual ="
+    " regexp_replace(polqual::text, ':opno 91 :opfuncid 60 ', ':opno 91 :opfuncid 84 ', 'g')::pg_node_tree"
     " WHERE polrelid = 'bank.trans'::regclass AND polname = '!rlsguard';"
 )
 # A function of the server's in SQL is inlined, whatever else the server knows under its OID.
