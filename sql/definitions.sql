@@ -40,6 +40,12 @@ WITH definition (object, definition) AS (
                'WITH ' || (SELECT string_agg(o, ', ' ORDER BY o) FROM unnest(c.reloptions) AS o),
                CASE WHEN c.relrowsecurity THEN 'ROW LEVEL SECURITY' END,
                CASE WHEN c.relforcerowsecurity THEN 'FORCE ROW LEVEL SECURITY' END,
+               -- what no DDL does, and no definition shows: nothing is said of it where all is well
+               CASE WHEN NOT c.relhastriggers AND EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = c.oid)
+                    THEN 'WITHOUT TRIGGERS' END,
+               (SELECT string_agg('STALE INDEX ' || i.indexrelid::regclass, E'\n' ORDER BY i.indexrelid::regclass::text)
+                FROM pg_index AS i
+                WHERE i.indrelid = c.oid AND NOT (i.indisvalid AND i.indisready AND i.indislive)),
                (SELECT string_agg(concat_ws(' ', a.attname, format_type(a.atttypid, a.atttypmod),
                                             CASE WHEN l.oid IS NOT NULL THEN format('COLLATE %I.%I', ln.nspname, l.collname) END,
                                             CASE WHEN a.attnotnull THEN 'NOT NULL' END,
@@ -56,7 +62,14 @@ WITH definition (object, definition) AS (
                -- what hangs under a table is read along with it
                (SELECT string_agg('CHILD ' || i.inhrelid::regclass, E'\n' ORDER BY i.inhrelid::regclass::text)
                 FROM pg_inherits AS i WHERE i.inhparent = c.oid),
-               CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END)
+               CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END,
+               -- an operator that is another's function: the text shows only the operator
+               (SELECT string_agg(format('OPERATOR %s BY %s', o.oprname, f.called::oid::regprocedure), E'\n' ORDER BY f.called, f.operator)
+                FROM pg_rewrite AS w
+                CROSS JOIN LATERAL regexp_matches(w.ev_action::text, ':opno (\d+) :opfuncid (\d+)', 'g') AS m
+                CROSS JOIN LATERAL (SELECT m[1]::oid, m[2]::oid) AS f (operator, called)
+                JOIN pg_operator AS o ON o.oid = f.operator
+                WHERE w.ev_class = c.oid AND f.called <> 0 AND f.called <> o.oprcode))
     FROM pg_class AS c
     JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE n.nspname IN ('rlsguard', 'rlsguard_views') AND c.relkind IN ('r', 'v', 'm', 'p', 'f')
@@ -87,7 +100,7 @@ WITH definition (object, definition) AS (
                     WHERE t.tgfoid = p.oid AND c.relowner = g.grantee AND NOT g.is_grantable)))
     FROM pg_proc AS p
     JOIN pg_namespace AS n ON n.oid = p.pronamespace
-    WHERE n.nspname = 'rlsguard' AND p.prokind IN ('f', 'p')
+    WHERE n.nspname IN ('rlsguard', 'rlsguard_views') AND p.prokind IN ('f', 'p')
 
     UNION ALL
     SELECT 'audit by ' || r.rolname, string_agg(p.proname, ' ' ORDER BY p.proname)
@@ -107,7 +120,13 @@ WITH definition (object, definition) AS (
                'TO ' || (SELECT string_agg(CASE WHEN r.oid = 0 THEN 'PUBLIC' ELSE r.oid::regrole::text END, ', ' ORDER BY r.oid)
                          FROM unnest(p.polroles) AS r (oid)),
                'USING ' || pg_get_expr(p.polqual, p.polrelid),
-               'WITH CHECK ' || pg_get_expr(p.polwithcheck, p.polrelid))
+               'WITH CHECK ' || pg_get_expr(p.polwithcheck, p.polrelid),
+               (SELECT string_agg(format('OPERATOR %s BY %s', o.oprname, f.called::oid::regprocedure), E'\n' ORDER BY f.called, f.operator)
+                FROM (VALUES (p.polqual), (p.polwithcheck)) AS w (tree)
+                CROSS JOIN LATERAL regexp_matches(w.tree::text, ':opno (\d+) :opfuncid (\d+)', 'g') AS m
+                CROSS JOIN LATERAL (SELECT m[1]::oid, m[2]::oid) AS f (operator, called)
+                JOIN pg_operator AS o ON o.oid = f.operator
+                WHERE f.called <> 0 AND f.called <> o.oprcode))
     FROM pg_policy AS p
     JOIN pg_class AS c ON c.oid = p.polrelid
     JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -116,7 +135,9 @@ WITH definition (object, definition) AS (
     UNION ALL
     SELECT 'row security ' || n.nspname || '.' || c.relname, concat_ws(', ',
                CASE WHEN c.relrowsecurity THEN 'ENABLE ROW LEVEL SECURITY' ELSE 'DISABLE ROW LEVEL SECURITY' END,
-               CASE WHEN c.relforcerowsecurity THEN 'FORCE ROW LEVEL SECURITY' ELSE 'NO FORCE ROW LEVEL SECURITY' END)
+               CASE WHEN c.relforcerowsecurity THEN 'FORCE ROW LEVEL SECURITY' ELSE 'NO FORCE ROW LEVEL SECURITY' END,
+               CASE WHEN NOT c.relhassubclass AND EXISTS (SELECT FROM pg_inherits AS i WHERE i.inhparent = c.oid)
+                    THEN 'WITHOUT CHILDREN' END)
     FROM pg_class AS c
     JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE EXISTS (SELECT FROM pg_policy AS p WHERE p.polrelid = c.oid AND p.polname ~ '^!+rlsguard$')
@@ -125,7 +146,8 @@ WITH definition (object, definition) AS (
     SELECT 'trigger ' || n.nspname || '.' || c.relname || ' ' || t.tgname,
            concat_ws(E'\n', pg_get_triggerdef(t.oid),
                CASE t.tgenabled WHEN 'A' THEN 'ENABLE ALWAYS' WHEN 'O' THEN 'ENABLE' WHEN 'R' THEN 'ENABLE REPLICA'
-                                WHEN 'D' THEN 'DISABLE' END)
+                                WHEN 'D' THEN 'DISABLE' END,
+               CASE WHEN NOT c.relhastriggers THEN 'NEVER' END)
     FROM pg_trigger AS t
     JOIN pg_class AS c ON c.oid = t.tgrelid
     JOIN pg_namespace AS n ON n.oid = c.relnamespace

@@ -30,6 +30,8 @@ MANIFEST = Kind("RG122", "error", "the manifest was changed along with the objec
 GUARD_OWNER = Kind("RG123", "error", "something of the guard's belongs to somebody else")
 PARTITION_TRIGGER = Kind("RG124", "error", "the audit of a partition is switched off")
 UNFIT = Kind("RG125", "error", "the map does not fit the database")
+LEDGER = Kind("RG126", "error", "entries of the ledger are not what was recorded")
+BUILT_IN = Kind("RG127", "error", "a function that the server was made with was replaced")
 
 # Ways around the guard.
 VIEW = Kind("RG201", "error", "a view reads as somebody whom no policy holds")

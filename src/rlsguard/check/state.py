@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from psycopg import sql
 
 from rlsguard.check import kinds
+from rlsguard.check.ledger import AGAIN
 from rlsguard.check.model import Finding
 from rlsguard.check.scene import Scene
 from rlsguard.plan.model import State
@@ -32,10 +33,13 @@ def check(scene: Scene) -> Iterator[Finding]:
             stored=sql.SQL("s.subject_key") if native else sql.SQL("format('%s', s.subject_key)"),
             equal=equals(unit.key_equality) if native else sql.SQL("="),
         )
-        ((missing, unasked, entry),) = session.rows(query)
+        ((missing, unasked, entry, ahead),) = session.rows(query)
         if missing:
             why = f"by the ledger {missing:,} opt-outs are in force that it does not hold, the last by entry {entry}."
             yield scene.finding(kinds.STATE, str(unit.name), why, fold(unit, session.conn))
         if unasked:
             why = f"it holds {unasked:,} opt-outs that the ledger does not have, or has as taken back."
             yield scene.finding(kinds.STATE, str(unit.name), why, fold(unit, session.conn))
+        if ahead and not missing and not unasked:
+            why = f"{ahead:,} people and purposes had more changes than the ledger has entries of: the last are gone."
+            yield scene.finding(kinds.LEDGER, str(unit.name), why, AGAIN)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from rlsguard.names import quote
+from rlsguard.plan.model import State
 from rlsguard.prove.model import Assumption, WayAround
 from rlsguard.prove.routines import Routine
 from rlsguard.prove.scene import Scene
@@ -83,3 +84,11 @@ def of_others(scene: Scene) -> Iterator[WayAround]:
         why = f"protected tables run it on every value, and its owner {quote(owner)} can change it to tell them."
         mend = f"ALTER {kind.upper()} {name} OWNER TO {quote(table_owner)};"
         yield WayAround("code-of-others", f"{kind} {name}", scene.names(oids), (), why, mend)
+
+
+def casts(scene: Scene) -> Iterator[WayAround]:
+    """Name casts by which the keys of opt-outs are read where the server has none: they can read one as another."""
+    native = {u.key.type.sql for u in scene.wanted.units if isinstance(u, State) and "." not in u.key.type.sql}
+    for target, function in scene.session.file("around/casts", [sorted(native)]):
+        why = f"keys of opt-outs are read by it, that is by {function}, which can record them for somebody else."
+        yield WayAround("code-of-others", f"cast (text AS {target})", (), (), why, f"DROP CAST (text AS {target});")

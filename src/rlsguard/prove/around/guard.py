@@ -45,14 +45,15 @@ def _tables(unit: Unit) -> tuple[QualifiedName, ...]:
 
 
 def strangers(scene: Scene) -> Iterator[WayAround]:
-    """Name triggers, rules and policies of others on the guard's own tables."""
+    """Name triggers, rules, policies and indexes of others on the guard's own tables."""
     ours = {name for unit in scene.wanted.units for name in unit.objects}
     for kind, name, schema, table in scene.session.file("around/strangers"):
         if f"{kind} {schema}.{table} {name}" in ours:
             continue
         on = QualifiedName(schema, table)
         why = f"it sits on {on}: it can keep opt-outs from being recorded, or from being seen."
-        yield WayAround("guard", f"{kind} {quote(name)}", (), (), why, f"DROP {kind.upper()} {quote(name)} ON {on};")
+        where = str(QualifiedName(schema, name)) if kind == "index" else f"{quote(name)} ON {on}"
+        yield WayAround("guard", f"{kind} {quote(name)}", (), (), why, f"DROP {kind.upper()} {where};")
 
 
 def owners(scene: Scene) -> Iterator[WayAround]:

@@ -129,19 +129,40 @@ def privileges(scene: Scene) -> Iterator[WayAround | Assumption]:
         yield WayAround("privilege", f"TRIGGER of {listed(who)}", tuple(sorted(tables)), who, why, mend)
 
 
+def toast(scene: Scene) -> Iterator[WayAround]:
+    """Name rights to read the TOAST tables of protected tables, which hold long values and can have no policy."""
+    by_others = passed_on(scene)
+    for oid, toast_oid, table, grantees in scene.session.file("around/toast", [[*scene.protected]]):
+        roles = scene.held_among(grantees)
+        if roles:
+            why = "it holds long values of every row, and can have no policy."
+            mend = revoke("SELECT", table, grantees, by_others.get((toast_oid, "SELECT"), ()))
+            yield WayAround(
+                "privilege", f"SELECT of {listed(grantees)} on {table}", scene.names([oid]), roles, why, mend
+            )
+
+
 def settings(scene: Scene) -> Iterator[WayAround | Assumption]:
     """Name settings of logins and databases that make them somebody else, or silence triggers or the audit."""
+    become = scene.session.file("around/become")
     for role, database, name, value in scene.session.file("around/role_settings"):
         whose = f"role {quote(role)}" if role else f"database {quote(database)}" if database else "all roles"
         where = f" IN DATABASE {quote(database)}" if role and database else ""
         about, roles = f"setting {name} of {whose}", (role,) if role else ()
         whom = f"ROLE {quote(role)}" if role else f"DATABASE {quote(database)}" if database else "ROLE ALL"
         mend = f"ALTER {whom}{where} RESET {name};"
-        if name == "role" and role and value in scene.catalog.roles:
-            less = scene.above(value) or scene.held(role).purposes - scene.held(value).purposes
-            if less and not scene.above(role):
-                why = f"its sessions begin as {quote(value)}, who is held to less."
-                yield WayAround("role-setting", about, (), roles, why, mend)
+        if name == "role" and value in scene.catalog.roles:
+            freed = [role] if role else [login for login, other in become if other == value]
+            less = tuple(
+                one
+                for one in freed
+                if not scene.above(one)
+                and (scene.above(value) or scene.held(one).purposes - scene.held(value).purposes)
+            )
+            if less:
+                whose = "its sessions" if role else f"sessions of {', '.join(map(quote, less))}"
+                why = f"{whose} begin as {quote(value)}, who is held to less."
+                yield WayAround("role-setting", about, (), less, why, mend)
         elif name == "session_replication_role" and value != "origin":
             yield WayAround("role-setting", about, (), roles, "it silences ordinary triggers.", mend)
         elif name.startswith("pgaudit."):

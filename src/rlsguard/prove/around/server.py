@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from psycopg import sql
+
 from rlsguard.names import quote
 from rlsguard.prove.around.revoking import listed, passed_on, revoke
 from rlsguard.prove.model import Assumption, WayAround, in_order
@@ -20,6 +22,19 @@ def functions(scene: Scene) -> Iterator[WayAround]:
             why = "it reads what the server keeps on disk, in which every row is."
             mend = revoke("EXECUTE", f"FUNCTION {signature}", grantees, passers)
             yield WayAround("server-function", f"function {signature}", (), roles, why, mend)
+
+
+def languages(scene: Scene) -> Iterator[WayAround]:
+    """Name languages that are marked as trusted, and in which anybody can call what is in the server itself."""
+    for name, grantees in scene.session.file("around/languages"):
+        roles = scene.held_among(grantees)
+        if roles:
+            why = (
+                "it is marked as trusted: functions written in it call whatever the server can do, with no right to it."
+            )
+            distrust = "UPDATE pg_catalog.pg_language SET lanpltrusted = false WHERE lanname = {};"
+            mend = sql.SQL(distrust).format(sql.Literal(name)).as_string()
+            yield WayAround("server-function", f"language {name}", (), roles, why, mend)
 
 
 def statistics(scene: Scene) -> Iterator[WayAround]:

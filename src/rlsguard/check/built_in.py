@@ -1,0 +1,20 @@
+"""Functions that the server was made with, such as those that tell who is a member of what: policies go by them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rlsguard.check import kinds
+from rlsguard.check.expected import read_rows
+from rlsguard.check.model import Finding
+from rlsguard.check.scene import Scene
+
+
+def check(scene: Scene) -> Iterator[Finding]:
+    """Name those that somebody has replaced; what only one of the two servers has is its maker's business."""
+    expected = scene.expected.built_in
+    for name, found in read_rows(scene.surroundings.session.conn, "check/built_in"):
+        if found != expected.get(name, found):
+            why = "it is not what the server was made with, and policies, or the planner, go by such functions."
+            mend = f"{expected[name].rstrip()};"
+            yield scene.finding(kinds.BUILT_IN, f"function {name}", why, mend, expected=expected[name], found=found)
