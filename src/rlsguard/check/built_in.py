@@ -13,8 +13,9 @@ from rlsguard.check.scene import Scene
 def check(scene: Scene) -> Iterator[Finding]:
     """Name those that somebody has replaced; what only one of the two servers has is its maker's business."""
     expected = scene.expected.built_in
-    for name, found in read_rows(scene.surroundings.session.conn, "check/built_in"):
-        if found != expected.get(name, found):
+    for name, does, found in read_rows(scene.surroundings.session.conn, "check/built_in"):
+        should_do, definition = expected.get(name, (does, found))
+        if does != should_do:
             why = "it is not what the server was made with, and policies, or the planner, go by such functions."
-            mend = f"{expected[name].rstrip()};"
-            yield scene.finding(kinds.BUILT_IN, f"function {name}", why, mend, expected=expected[name], found=found)
+            mend = f"{definition.rstrip()};"
+            yield scene.finding(kinds.BUILT_IN, f"function {name}", why, mend, expected=definition, found=found)

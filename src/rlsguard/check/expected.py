@@ -34,13 +34,13 @@ class Expected:
     Attributes:
         server: the version of the server that spelled them; None where there was none.
         left_out: units that it could not make, and why.
-        built_in: functions that a server is made with, by signature.
+        built_in: what each function that a server is made with does, and the statement that makes it; by signature.
     """
 
     definitions: Mapping[str, str]
     server: str | None
     left_out: Mapping[str, str]
-    built_in: Mapping[str, str] = field(default_factory=dict)
+    built_in: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 def on_scratch(place: Surroundings, scratch: str | None) -> Expected:
@@ -86,7 +86,7 @@ def _made(
     # Of what was made just now the planner knows nothing yet.
     conn.execute("ANALYZE pg_class, pg_attribute, pg_constraint, pg_policy, pg_trigger, pg_proc, pg_namespace")
     definitions = dict(read_rows(conn, "definitions"))
-    built_in = dict(read_rows(conn, "check/built_in"))
+    built_in = {name: (does, definition) for name, does, definition in read_rows(conn, "check/built_in")}
     conn.rollback()
     return Expected(definitions, conn.info.parameter_status("server_version"), stand_in.left_out, built_in)
 
