@@ -20,6 +20,9 @@ _NO_SERVER = 0
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--majors", help="only these PostgreSQL major versions, such as 15,18")
+    parser.addoption(
+        "--all-mutations", action="store_true", help="every mutation on every version, rather than each on one of them"
+    )
 
 
 def _chosen(config: pytest.Config) -> dict[int, Path]:
