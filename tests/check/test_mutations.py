@@ -1,7 +1,7 @@
 """Every attribute of every object that the guard is made of, changed one at a time: each change is found.
 
-Each on one of the versions, for there are many: `make test ARGS="tests/check/test_mutations.py --all-mutations"` tries all
-on all.
+Each on one of the versions, for there are many; with `make test ARGS="tests/check/test_mutations.py --all-mutations"`
+all on all.
 """
 
 from __future__ import annotations
