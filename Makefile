@@ -1,11 +1,12 @@
 # A Debian-like machine with Python 3.11 or later, make and git is enough; the rest is fetched into .venv.
 
-.PHONY: help demo test lint bench clean postgres
+.PHONY: help demo test test-all lint bench clean postgres
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo    an opt-out takes hold in a real PostgreSQL, from beginning to end"
-	@echo "make test    lint, types and all tests, on every PostgreSQL that is here"
+	@echo "make test    lint, types and tests, on every PostgreSQL that is here; what there is most of, by turns"
+	@echo "make test-all  the same, and everything on each"
 	@echo "make bench   what the policies cost, measured"
 	@echo "make lint    ruff and mypy"
 	@echo "make clean   remove what these commands made"
@@ -15,6 +16,9 @@ demo: .venv/installed
 
 # `make test ARGS="-k catalog"` runs a part.
 test: lint postgres
+	.venv/bin/pytest -n logical --maxprocesses 4 --by-turns $(ARGS)
+
+test-all: lint postgres
 	.venv/bin/pytest -n logical --maxprocesses 4 $(ARGS)
 
 lint: .venv/installed-dev

@@ -20,9 +20,7 @@ _NO_SERVER = 0
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--majors", help="only these PostgreSQL major versions, such as 15,18")
-    parser.addoption(
-        "--all-mutations", action="store_true", help="every mutation on every version, rather than each on one of them"
-    )
+    parser.addoption("--by-turns", action="store_true", help="what is marked so runs on one version each, by turns")
 
 
 def _chosen(config: pytest.Config) -> dict[int, Path]:
@@ -41,6 +39,24 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     # Reports carry the version, also across processes, to the summary.
     callspec = getattr(item, "callspec", None)
     item.user_properties.append(("postgresql", callspec.params.get("server", _NO_SERVER) if callspec else _NO_SERVER))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave each test that is marked `by_turns` to one of the versions, if that was asked for."""
+    majors = sorted(_chosen(config))
+    if not config.getoption("--by-turns") or len(majors) < 2:
+        return
+    places: dict[str, int] = {}
+    left_out: dict[pytest.Item, None] = {}
+    for item in items:
+        major = dict(item.user_properties)["postgresql"]
+        if item.get_closest_marker("by_turns") and major != _NO_SERVER:
+            name = item.nodeid.replace(f"pg{major}", "")
+            place = places.setdefault(name, len(places))
+            if major != majors[place % len(majors)]:
+                left_out[item] = None
+    config.hook.pytest_deselected(items=list(left_out))
+    items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture(scope="session")
@@ -98,7 +114,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
             major = dict(getattr(report, "user_properties", ())).get("postgresql", _NO_SERVER)
             counts.setdefault(major, Counter())[label] += 1
     terminalreporter.section("what ran, and what was left out")
-    for line in (*_server_lines(config, counts), _berka_line()):
+    for line in (*_server_lines(config, counts), *_turns_line(config), _berka_line()):
         terminalreporter.write_line(line, red="LEFT OUT" in line, bold="LEFT OUT" in line)
 
 
@@ -117,6 +133,11 @@ def _server_lines(config: pytest.Config, counts: dict[int, Counter[str]]) -> Ite
         else:
             yield f"PostgreSQL {major}: LEFT OUT, not on this machine"
     yield f"without a server: {_count(counts.get(_NO_SERVER))}"
+
+
+def _turns_line(config: pytest.Config) -> Iterator[str]:
+    if config.getoption("--by-turns"):
+        yield "by turns, each on one version: mutations, sabotages and mends; LEFT OUT on the others: make test-all"
 
 
 def _count(counter: Counter[str] | None) -> str:

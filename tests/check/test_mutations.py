@@ -1,7 +1,6 @@
 """Every attribute of every object that the guard is made of, changed one at a time: each change is found.
 
-Each on one of the versions, for there are many; with `make test ARGS="tests/check/test_mutations.py --all-mutations"`
-all on all.
+With --by-turns each on one of the versions, for there are many.
 """
 
 from __future__ import annotations
@@ -62,7 +61,7 @@ def found(conn: psycopg.Connection, datamap: DataMap, expect: Callable[[Scene], 
 def of_this_version(every: dict[str, str], db: Database, request: pytest.FixtureRequest) -> dict[str, str]:
     """Return the mutations for the server of *db*: by turns, so that the versions that are here share them all."""
     majors = sorted(present())
-    if request.config.getoption("--all-mutations") or request.config.getoption("--majors"):
+    if not request.config.getoption("--by-turns") or request.config.getoption("--majors"):
         return every
     turn = majors.index(db.server.major)
     return dict(list(every.items())[turn :: len(majors)])

@@ -11,6 +11,8 @@ from catalogue.searching import mended, ways
 from guarding import BANK, BANK_MAP, apply, opt_out
 from servers import Database
 
+pytestmark = pytest.mark.by_turns
+
 
 @dataclass(frozen=True)
 class Made:

@@ -199,6 +199,7 @@ def test_an_untouched_guard_is_proven(bank: Database) -> None:
     assert proof.count("passed") > 300
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize("name", SABOTAGES)
 def test_sabotage_is_found_and_mended(bank: Database, name: str) -> None:
     sabotage = SABOTAGES[name]

@@ -10,6 +10,8 @@ from catalogue.searching import around, assumed, mended, ways
 from guarding import BANK, BANK_MAP, apply, opt_out, small_bank
 from servers import Clone, Database
 
+pytestmark = pytest.mark.by_turns
+
 DEFINER = "LANGUAGE sql STABLE SECURITY DEFINER"
 PRIVATE = (
     "CREATE SCHEMA private;"
