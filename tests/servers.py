@@ -157,7 +157,7 @@ class Postgres:
             with psycopg.connect(self.server.dsn(dbname), autocommit=True) as conn:
                 yield Database(self.server, dbname, conn)
         finally:
-            self._roll_back_prepared(dbname)
+            self._let_go(dbname)
             self._admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(dbname)))
             self._drop_roles(self._roles() - roles)
             self._reset_system_settings()
@@ -201,8 +201,13 @@ class Postgres:
             self._admin.execute(sql.SQL("DROP OWNED BY {}").format(names))
             self._admin.execute(sql.SQL("DROP ROLE {}").format(names))
 
-    def _roll_back_prepared(self, dbname: str) -> None:
-        """A transaction that a failed test left prepared would keep its database from being dropped."""
+    def _let_go(self, dbname: str) -> None:
+        """End what keeps a database from being dropped: a replication that still reads, a transaction left prepared."""
+        self._admin.execute(
+            "SELECT pg_terminate_backend(active_pid, 10000) FROM pg_replication_slots"
+            " WHERE database = %s AND active_pid IS NOT NULL",
+            (dbname,),
+        )
         left = self._admin.execute("SELECT gid FROM pg_prepared_xacts WHERE database = %s", (dbname,)).fetchall()
         if left:
             with psycopg.connect(self.server.dsn(dbname), autocommit=True) as conn:

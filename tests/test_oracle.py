@@ -415,6 +415,7 @@ def test_a_data_map_in_the_words_of_the_oracle() -> None:
             tables={
                 trans: model.TableEntry(trans, ("financial",), (path,), "all", "hide", "lookups", None, {}, None, here)
             },
+            waivers={},
             bypass=None,
             positions={},
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 DOCS = Path(__file__).parents[2] / "docs" / "pytest"
 # Plugins that take longer to load than most of these suites to run.
-OTHERS = ("hypothesispytest", "xdist", "pytest_postgresql")
+OTHERS = ("hypothesispytest", "xdist", "pytest_postgresql", "pgrls")
 
 
 def example(to: Path) -> Path:
