@@ -137,7 +137,7 @@ def _server_lines(config: pytest.Config, counts: dict[int, Counter[str]]) -> Ite
 
 def _turns_line(config: pytest.Config) -> Iterator[str]:
     if config.getoption("--by-turns"):
-        yield "by turns, each on one version: mutations, sabotages and mends; LEFT OUT on the others: make test-all"
+        yield "by turns, each on one version: what is marked by_turns; LEFT OUT on the others: make test-all"
 
 
 def _count(counter: Counter[str] | None) -> str:

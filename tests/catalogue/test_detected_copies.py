@@ -9,6 +9,8 @@ from catalogue.detecting import ALL, CLIENTS, DISP, HEAD, LEFT, MAP, TRANS, assu
 from guarding import apply
 from proving import leaked, prove_map
 
+pytestmark = pytest.mark.by_turns
+
 LIKE = "CREATE TABLE bank.copy (LIKE bank.client INCLUDING ALL); INSERT INTO bank.copy SELECT * FROM bank.client"
 COPIES = {
     # T22. By somebody who saw everybody then.

@@ -12,6 +12,8 @@ from guarding import apply, opt_out
 from proving import faults, leaked, prove_map
 from rlsguard.problems import MapError, RlsguardError
 
+pytestmark = pytest.mark.by_turns
+
 AUDITED = MAP.replace("holds: [personal],", "holds: [personal], audit: true,")
 EXPRESSION = "(SELECT pg_get_expr(polqual, polrelid) FROM pg_policy WHERE polname = '!rlsguard')"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
@@ -13,6 +14,8 @@ from rlsguard.why import why
 from servers import Database, Postgres
 from worlds.building import build, data_map, in_force, judge, parts_seen
 from worlds.world import World, worlds
+
+pytestmark = pytest.mark.by_turns
 
 
 @settings(THOROUGHLY, max_examples=10)

@@ -13,6 +13,8 @@ from proving import faults, prove_map, verdicts
 from rlsguard.cli import rlsguard
 from servers import Clone, Database
 
+pytestmark = pytest.mark.by_turns
+
 
 @pytest.fixture
 def bank(template_db: Clone) -> Database:

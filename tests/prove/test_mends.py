@@ -11,8 +11,6 @@ from catalogue.searching import mended, ways
 from guarding import BANK, BANK_MAP, apply, opt_out
 from servers import Database
 
-pytestmark = pytest.mark.by_turns
-
 
 @dataclass(frozen=True)
 class Made:
@@ -105,6 +103,7 @@ def bank(db: Database) -> Database:
     return db
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize("name", MADE)
 def test_a_mend_ends_it(bank: Database, name: str) -> None:
     made = MADE[name]

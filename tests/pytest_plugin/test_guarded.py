@@ -20,6 +20,8 @@ from rlsguard.problems import RlsguardError
 from rlsguard.pytest_plugin.guarded import Guarded, dsn_of, guard
 from servers import Clone, Database
 
+pytestmark = pytest.mark.by_turns
+
 MORE = """
 CREATE TABLE bank.note (place text, "Line No" int, client_id int NOT NULL, PRIMARY KEY (place, "Line No"));
 GRANT SELECT ON bank.note TO campaign_app, bi_reader;
