@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ _OF = {
 _ROOT = Path(__file__).parents[1]
 
 
+@cache
 def present() -> dict[int, Path]:
     """Return the bin directory of each supported major version on this machine, oldest first."""
     return {major: bindir for major, bindir in sorted(find_binaries().items()) if major in SUPPORTED}
