@@ -13,7 +13,7 @@ from psycopg import sql
 from rlsguard import catalog, plan, render
 from rlsguard.catalog.installed import Installed, ManifestEntry, load_installed
 from rlsguard.catalog.model import Catalog
-from rlsguard.connection import explain as explain
+from rlsguard.connection import explain
 from rlsguard.datamap.model import DataMap
 from rlsguard.names import QualifiedName
 from rlsguard.plan.model import Grants, MapRows, Notice, Unit

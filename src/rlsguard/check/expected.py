@@ -13,9 +13,10 @@ from psycopg import sql
 from psycopg.rows import tuple_row
 
 from rlsguard import render
-from rlsguard.apply import enter_owner, explain
+from rlsguard.apply import enter_owner
 from rlsguard.catalog.model import Catalog
 from rlsguard.check.skeleton import skeleton
+from rlsguard.connection import explain
 from rlsguard.names import Name
 from rlsguard.plan.model import Plan
 from rlsguard.problems import RlsguardError

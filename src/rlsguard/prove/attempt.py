@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import psycopg
 
-from rlsguard.apply import explain
+from rlsguard.connection import explain
 from rlsguard.people import Person, RowId
 from rlsguard.prove.acting import Acting
 from rlsguard.prove.expect import OptOuts

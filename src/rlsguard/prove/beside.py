@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import psycopg
 from psycopg import sql
 
-from rlsguard.apply import explain
+from rlsguard.connection import explain
 from rlsguard.prove.acting import Acting
 from rlsguard.prove.model import Observation, Verdict
 from rlsguard.prove.roles import Prober

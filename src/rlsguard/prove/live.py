@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 
-from rlsguard.apply import explain
+from rlsguard.connection import explain
 from rlsguard.datamap.model import DataMap
 from rlsguard.people import Person
 from rlsguard.problems import RlsguardError

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from rlsguard.apply import explain
+from rlsguard.connection import explain
 from rlsguard.datamap.model import DataMap
 from rlsguard.people import Person, RowId
 from rlsguard.problems import RlsguardError
