@@ -73,7 +73,7 @@ def _found(scene: Scene, find: Callable[[Surroundings], Iterator[WayAround | Ass
 def _above(scene: Scene) -> Iterator[Finding]:
     """Name logins that no policy holds and that nobody answers for; the server's first superuser has to be."""
     place = scene.surroundings
-    for name, superuser, bypass, replication in place.session.file("../check/above"):
+    for name, superuser, bypass, replication in scene.rows("check/above"):
         exemption = scene.datamap.exempt.get(name)
         exempt = exemption is not None and (exemption.until is None or place.today <= exemption.until)
         if exempt or name in scene.datamap.roles:

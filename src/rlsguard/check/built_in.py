@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rlsguard.check import kinds
-from rlsguard.check.expected import read_rows
 from rlsguard.check.model import Finding
 from rlsguard.check.scene import Scene
 
@@ -13,7 +12,7 @@ from rlsguard.check.scene import Scene
 def check(scene: Scene) -> Iterator[Finding]:
     """Name those that somebody has replaced; what only one of the two servers has is its maker's business."""
     expected = scene.expected.built_in
-    for name, does, found in read_rows(scene.surroundings.session.conn, "check/built_in"):
+    for name, does, found in scene.rows("check/built_in"):
         should_do, definition = expected.get(name, (does, found))
         if does != should_do:
             why = "it is not what the server was made with, and policies, or the planner, go by such functions."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,10 +92,12 @@ def _made(
     return Expected(definitions, conn.info.parameter_status("server_version"), stand_in.left_out, built_in)
 
 
-def read_rows(conn: psycopg.Connection[Any], name: str) -> list[tuple[Any, ...]]:
+def read_rows(
+    conn: psycopg.Connection[Any], name: str, params: Sequence[Any] | Mapping[str, Any] | None = None
+) -> list[tuple[Any, ...]]:
     """Run `sql/<name>.sql` and return its rows."""
     with conn.cursor(row_factory=tuple_row) as cursor:
-        return cursor.execute(read(f"{name}.sql")).fetchall()
+        return cursor.execute(read(f"{name}.sql"), params).fetchall()
 
 
 @contextmanager

@@ -15,7 +15,7 @@ def check(scene: Scene) -> Iterator[Finding]:
     """Say how many are not what they were, or follow one that is gone."""
     if "relation rlsguard.opt_out_event" not in scene.found:
         return
-    ((wrong, first),) = scene.surroundings.session.file("../check/ledger")
+    ((wrong, first),) = scene.rows("check/ledger")
     if wrong:
         why = f"{wrong:,} of its entries, the first {first}, are not what was recorded, or follow one that is gone."
         yield scene.finding(kinds.LEDGER, "rlsguard.opt_out_event", why, AGAIN)

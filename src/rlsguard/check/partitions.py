@@ -12,7 +12,7 @@ from rlsguard.names import QualifiedName, quote
 
 def check(scene: Scene) -> Iterator[Finding]:
     """Name triggers of the guard on partitions that are not what they are on the table above."""
-    for schema, table, trigger in scene.surroundings.session.file("../check/partition_triggers"):
+    for schema, table, trigger in scene.rows("check/partition_triggers"):
         name = QualifiedName(schema, table)
         why = "on this partition it does not always fire, as it does on the table above."
         mend = f"ALTER TABLE {name} ENABLE ALWAYS TRIGGER {quote(trigger)};"

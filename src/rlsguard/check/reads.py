@@ -18,7 +18,7 @@ def check(scene: Scene) -> Iterator[Finding]:
     role = next((role for role in ROLES if role in scene.catalog.roles), None)
     if role is None:
         return
-    settings = dict(scene.surroundings.session.file("../check/pgaudit_settings"))
+    settings = dict(scene.rows("check/pgaudit_settings"))
     if "pgaudit.role" not in settings:
         yield scene.finding(kinds.AUDIT_OFF, "pgaudit", "it is not loaded: no read is recorded.", _CONFIGURE)
         return
@@ -32,7 +32,7 @@ def check(scene: Scene) -> Iterator[Finding]:
     if scene.catalog.roles[role].can_login:
         why = "it can log in; it only exists for its rights to be compared with."
         yield scene.finding(kinds.AUDIT_OFF, f"role {quote(role)}", why, f"ALTER ROLE {quote(role)} NOLOGIN;")
-    for (oid,) in scene.surroundings.session.file("../doctor/not_audited", [[*scene.protected], role]):
+    for (oid,) in scene.rows("doctor/not_audited", [[*scene.protected], role]):
         table = scene.protected[oid].name
         why = f"{quote(role)} may read nothing of it: reads of it are not recorded."
         yield scene.finding(kinds.AUDIT_OFF, f"table {table}", why, f"GRANT SELECT ON {table} TO {quote(role)};")

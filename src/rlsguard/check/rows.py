@@ -19,7 +19,7 @@ def check(scene: Scene) -> Iterator[Finding]:
     for unit in scene.wanted.units:
         if isinstance(unit, MapRows) and scene.found.keys() >= _TABLES:
             wanted = set(_wanted(scene, unit))
-            found = {(kind, name, what) for kind, name, what in scene.surroundings.session.file("../check/map_rows")}
+            found = {(kind, name, what) for kind, name, what in scene.rows("check/map_rows")}
             for kind, name in sorted({row[:2] for row in wanted ^ found}):
                 expected = _said(wanted, kind, name)
                 yield scene.finding(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from rlsguard.catalog.installed import Installed, ManifestEntry
 from rlsguard.catalog.model import Catalog
-from rlsguard.check.expected import Expected
+from rlsguard.check.expected import Expected, read_rows
 from rlsguard.check.model import Finding, Kind
 from rlsguard.datamap.model import DataMap
 from rlsguard.names import QualifiedName
@@ -69,6 +70,10 @@ class Scene:
             if entry is not None:
                 found[unit.unit] = entry
         return found
+
+    def rows(self, name: str, params: Sequence[Any] | Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        """Run `sql/<name>.sql` on the database and return its rows."""
+        return read_rows(self.surroundings.session.conn, name, params)
 
     def finding(
         self,

@@ -168,7 +168,7 @@ class Guarded:
         try:
             ((text,),) = self.connection.execute("SELECT %s::text", [value]).fetchall()
         except psycopg.Error as error:
-            raise RlsguardError(f"{what} cannot be {value!r}: {applying.explain(error)}") from error
+            raise RlsguardError(f"{what} cannot be {value!r}: {connection.explain(error)}") from error
         return str(text)
 
     @contextmanager
@@ -219,7 +219,7 @@ def _plainly(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     except RlsguardError as error:
         text, cause = str(error), error.__cause__
     except psycopg.Error as error:
-        text, cause = applying.explain(error), error
+        text, cause = connection.explain(error), error
     if isinstance(cause, psycopg.errors.LockNotAvailable):
         text += "; does the test hold the lock, in a transaction of its own that is open?"
     raise RlsguardError(text)
