@@ -75,8 +75,7 @@ def _above(scene: Scene) -> Iterator[Finding]:
     place = scene.surroundings
     for name, superuser, bypass, replication in scene.rows("check/above"):
         exemption = scene.datamap.exempt.get(name)
-        exempt = exemption is not None and (exemption.until is None or place.today <= exemption.until)
-        if exempt or name in scene.datamap.roles:
+        if (exemption is not None and exemption.in_force(place.today)) or name in scene.datamap.roles:
             continue
         what = "a superuser" if superuser else "BYPASSRLS" if bypass else "REPLICATION"
         has = f"it is {what}" if superuser else f"it has {what}"

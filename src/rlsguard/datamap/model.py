@@ -56,6 +56,10 @@ class Exemption:
     until: date | None
     location: Location
 
+    def in_force(self, today: date) -> bool:
+        """Tell whether it still counts on the day *today* (UTC)."""
+        return self.until is None or today <= self.until
+
 
 @dataclass(frozen=True, slots=True)
 class Waiver:

@@ -81,8 +81,7 @@ def held(datamap: DataMap, memberships: Memberships, role: str, today: date) -> 
         purposes = frozenset(p for one in named for p in datamap.roles[one].purposes)
         return Held(purposes & possible, named, None)
     for one in sorted(counts & datamap.exempt.keys()):
-        until = datamap.exempt[one].until
-        if until is None or today <= until:
+        if datamap.exempt[one].in_force(today):
             return Held(frozenset(), (), one)
     return Held(possible, (), None)
 

@@ -22,7 +22,7 @@ def notices_of(datamap: DataMap, catalog: Catalog, entries: Entries) -> tuple[No
         table = catalog.tables[subject.table]
         found += _of_types(table, [subject.key], catalog, f"opt-outs of each {subject.kind}")
     for exemption in datamap.exempt.values():
-        if exemption.until is not None and exemption.until < catalog.today:
+        if not exemption.in_force(catalog.today):
             text = f"the exemption ended with {exemption.until}: opt-outs hide rows from this role, too."
             found.append(Notice(quote(exemption.role), text))
     guarded = frozenset(entry.table for entry, _, routes in entries if routes)
