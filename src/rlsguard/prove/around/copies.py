@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+
+from psycopg.rows import tuple_row
 
 from rlsguard.catalog.model import Table
 from rlsguard.names import QualifiedName, quote
@@ -19,35 +21,50 @@ def unmapped(scene: Scene) -> Iterator[Assumption]:
     yield from (one for one in _alike(scene) if one.about not in leading)
 
 
-def _leading(scene: Scene) -> Iterator[Assumption]:
-    """Name those that lead to people, as far as keys and names tell."""
+def leading(
+    scene: Scene, tells: Callable[[str], bool] = lambda column: True
+) -> Iterator[tuple[QualifiedName, str, str, list[str]]]:
+    """Yield tables outside the map that lead to people: by a foreign key, or by a column of a key's name and type.
+
+    With each come the constraint's name, the column's, each empty where there is none, and who reads the table.
+
+    Args:
+        tells: whether the name of a key's column says enough to look for others of that name.
+    """
     keys = [row for unit in scene.wanted.units if isinstance(unit, MapRows) for row in unit.subjects]
     mapped = [scene.catalog.tables[n].oid for n in scene.datamap.tables if n in scene.catalog.tables]
     params = {
         "protected": [*scene.protected, *(scene.catalog.tables[row.table].oid for row in keys)],
         "mapped": [*mapped, *scene.protected],
-        "names": [row.key for row in keys],
-        "types": [row.type.sql for row in keys],
+        "names": [row.key for row in keys if tells(row.key)],
+        "types": [row.type.sql for row in keys if tells(row.key)],
     }
-    with scene.session.conn.cursor() as cursor:
+    with scene.session.conn.cursor(row_factory=tuple_row) as cursor:
         rows = cursor.execute(read("prove/around/copies.sql"), params).fetchall()
     for schema, table, constraint, column, readers in rows:
+        if constraint or column:
+            yield QualifiedName(schema, table), constraint, column, readers
+
+
+def _leading(scene: Scene) -> Iterator[Assumption]:
+    """Name those that lead to people, as far as keys and names tell."""
+    for table, constraint, column, readers in leading(scene):
         roles = scene.held_among(readers)
-        if not roles or not (constraint or column):
+        if not roles:
             continue
         what = f"a foreign key ({quote(constraint)})" if constraint else f"a column {quote(column)}"
         text = (
             f"it has {what} that leads to people, and {', '.join(map(quote, roles))} may read it;"
             " it is not in the map, so it is taken to hold nothing personal."
         )
-        yield Assumption(f"table {QualifiedName(schema, table)}", text)
+        yield Assumption(f"table {table}", text)
 
 
 def _alike(scene: Scene) -> Iterator[Assumption]:
     """Name those with the columns of a protected one, or those of them that lead to people, by name and type."""
     readers = {oid: names for oid, _, names in scene.session.file("around/readers")}
     shapes = [
-        (protection, _shape(scene.catalog.tables[protection.name]))
+        (protection, shape_of(scene.catalog.tables[protection.name]))
         for protection in scene.protected.values()
         if protection.lookups
     ]
@@ -56,7 +73,7 @@ def _alike(scene: Scene) -> Iterator[Assumption]:
         outside = table.oid not in scene.protected and table.name not in scene.datamap.tables and table.kind in "rpf"
         if not outside or not roles:
             continue
-        here = _shape(table)
+        here = shape_of(table)
         like = [f"all the columns of {protection.name}" for protection, shape in shapes if shape <= here]
         like += [
             f"{', '.join(map(quote, look.route.here_columns))}, by which rows of {protection.name} lead to people"
@@ -74,7 +91,8 @@ def _alike(scene: Scene) -> Iterator[Assumption]:
             yield Assumption(f"table {table.name}", text)
 
 
-def _shape(table: Table) -> frozenset[tuple[str, str]]:
+def shape_of(table: Table) -> frozenset[tuple[str, str]]:
+    """Return the columns of *table* by name and type: a copy has at least those."""
     return frozenset((name, column.type.sql) for name, column in table.columns.items())
 
 
