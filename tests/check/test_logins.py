@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from check.starting import run, running
 from guarding import BANK, BANK_MAP, apply, load, opt_out
-from rlsguard import server
 from rlsguard.check import check
 from rlsguard.problems import RlsguardError
 from servers import Database
@@ -64,36 +62,13 @@ def test_a_check_leaves_nothing_behind(bank: Database) -> None:
     assert bank.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())") == xid
 
 
-@contextmanager
-def standby(primary: Database, folder: Path) -> Iterator[str]:
-    """Run a hot standby of the server of *primary* and yield a DSN to its copy of that database, as a watcher."""
-    bindir = primary.server.bindir
-    port, socket = server._free_port(), primary.server.sockets
-    backup = [bindir / "pg_basebackup", "-d", primary.dsn(), "-D", folder / "data", "-R", "-X", "stream", "-c", "fast"]
-    as_server = server._account()
-    server._run([str(word) for word in backup], folder, as_server)
-    start = [
-        str(bindir / "postgres"),
-        "-D",
-        str(folder / "data"),
-        "-p",
-        str(port),
-        "-c",
-        f"unix_socket_directories={socket}",
-    ]
-    with (folder / "log").open("wb") as log:
-        process = server._spawn(start, folder, as_server, log)
-        try:
-            assert server._ready(process, folder / "data" / "postmaster.pid")
-            yield psycopg.conninfo.make_conninfo(primary.dsn("watcher"), port=port)
-        finally:
-            server._stop(process)
-
-
 def test_a_hot_standby_is_checked_by_a_login_that_only_reads(bank: Database, base: Path) -> None:
     bank.execute(WATCHER)
     bank.execute("ALTER TABLE bank.trans NO FORCE ROW LEVEL SECURITY")
-    with standby(bank, base) as dsn:
+    bindir, data = bank.server.bindir, base / "standby"
+    run(base, bindir / "pg_basebackup", "-d", bank.dsn(), "-D", data, "-R", "-X", "stream", "-c", "fast")
+    with running(bindir, base, "standby") as server:
+        dsn = psycopg.conninfo.make_conninfo(server, dbname=bank.name, user="watcher")
         with psycopg.connect(dsn, autocommit=True) as conn:
             assert conn.execute("SELECT pg_is_in_recovery()").fetchone() == (True,)
         assert told(dsn) == ["RG104 row security bank.trans", "RG216 role watcher"]

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
 
+from check.starting import run, running
 from check.test_innocence import told
 from guarding import BANK, BANK_MAP, load
 from rlsguard import server
@@ -20,25 +18,8 @@ from servers import present
 OLD, NEW = 16, 18
 
 
-def run(base: Path, *command: str | Path) -> None:
-    server._run([str(word) for word in command], base, server._account())
-
-
 def initdb(bindir: Path, base: Path, data: str, *options: str) -> None:
     run(base, bindir / "initdb", "-D", base / data, "-U", "postgres", "--encoding=UTF8", "--locale=C", "-N", *options)
-
-
-@contextmanager
-def running(bindir: Path, base: Path, data: str) -> Iterator[str]:
-    port = server._free_port()
-    command = [bindir / "postgres", "-D", base / data, "-p", str(port), "-c", f"unix_socket_directories={base}"]
-    with (base / "log").open("wb") as log:
-        process = server._spawn([str(word) for word in command], base, server._account(), log)
-        try:
-            assert server._ready(process, base / data / "postmaster.pid")
-            yield make_conninfo(host=str(base), port=port, dbname="postgres", user="postgres")
-        finally:
-            server._stop(process)
 
 
 @pytest.mark.skipif(not {OLD, NEW} <= present().keys(), reason=f"takes PostgreSQL {OLD} and {NEW}")
