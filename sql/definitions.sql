@@ -22,12 +22,16 @@ WITH definition (object, definition) AS (
     WHERE rolname IN ('rlsguard_owner', 'rlsguard_nobody', 'rlsguard_recorder', 'rlsguard_auditor')
 
     UNION ALL
-    SELECT 'schema ' || nspname,
-           concat_ws(E'\n', 'OWNER ' || nspowner::regrole,
-               (SELECT string_agg('RIGHTS ' || r.item, E'\n' ORDER BY r.item)
-                FROM unnest(coalesce(nspacl, acldefault('n', nspowner))::text[]) AS r (item)))
-    FROM pg_namespace
-    WHERE nspname IN ('rlsguard', 'rlsguard_views')
+    SELECT 'schema ' || n.nspname,
+           concat_ws(E'\n',
+               -- that of the event triggers is a superuser's, whoever that is
+               CASE WHEN o.rolsuper THEN 'OWNER SUPERUSER' ELSE 'OWNER ' || n.nspowner::regrole END,
+               (SELECT string_agg('RIGHTS ' || a.item, E'\n' ORDER BY a.item::text)
+                FROM unnest(coalesce(n.nspacl, acldefault('n', n.nspowner))) AS a (item)
+                WHERE NOT (o.rolsuper AND (SELECT grantee = n.nspowner FROM aclexplode(ARRAY[a.item]) LIMIT 1))))
+    FROM pg_namespace AS n
+    JOIN pg_roles AS o ON o.oid = n.nspowner
+    WHERE n.nspname IN ('rlsguard', 'rlsguard_views', 'rlsguard_events')
 
     UNION ALL
     SELECT 'relation ' || n.nspname || '.' || c.relname,
@@ -89,18 +93,31 @@ WITH definition (object, definition) AS (
 
     UNION ALL
     SELECT 'function ' || n.nspname || '.' || p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')',
-           concat_ws(E'\n', pg_get_functiondef(p.oid), 'OWNER ' || p.proowner::regrole,
+           concat_ws(E'\n', pg_get_functiondef(p.oid),
+               CASE WHEN o.rolsuper THEN 'OWNER SUPERUSER' ELSE 'OWNER ' || p.proowner::regrole END,
                -- rights, but for those that come and go with audited tables that have partitions
                (SELECT string_agg('RIGHTS ' || a.item, E'\n' ORDER BY a.item::text)
                 FROM unnest(coalesce(p.proacl, acldefault('f', p.proowner))) AS a (item)
-                WHERE NOT EXISTS (
+                WHERE NOT (o.rolsuper AND (SELECT grantee = p.proowner FROM aclexplode(ARRAY[a.item]) LIMIT 1))
+                  AND NOT EXISTS (
                     SELECT FROM pg_trigger AS t
                     JOIN pg_class AS c ON c.oid = t.tgrelid AND c.relkind = 'p'
                     CROSS JOIN LATERAL aclexplode(ARRAY[a.item]) AS g
                     WHERE t.tgfoid = p.oid AND c.relowner = g.grantee AND NOT g.is_grantable)))
     FROM pg_proc AS p
     JOIN pg_namespace AS n ON n.oid = p.pronamespace
-    WHERE n.nspname IN ('rlsguard', 'rlsguard_views') AND p.prokind IN ('f', 'p')
+    JOIN pg_roles AS o ON o.oid = p.proowner
+    WHERE n.nspname IN ('rlsguard', 'rlsguard_views', 'rlsguard_events') AND p.prokind IN ('f', 'p')
+
+    UNION ALL
+    SELECT 'event trigger ' || e.evtname,
+           concat_ws(E'\n', format('ON %s EXECUTE FUNCTION %s', e.evtevent, e.evtfoid::regprocedure),
+               'WHEN TAG IN ' || e.evttags::text,
+               CASE e.evtenabled WHEN 'A' THEN 'ENABLE ALWAYS' WHEN 'O' THEN 'ENABLE' WHEN 'R' THEN 'ENABLE REPLICA'
+                                 WHEN 'D' THEN 'DISABLE' END)
+    FROM pg_event_trigger AS e
+    JOIN pg_proc AS f ON f.oid = e.evtfoid
+    WHERE e.evtname IN ('rlsguard_drop', 'rlsguard_ddl') OR f.pronamespace = to_regnamespace('rlsguard_events')
 
     UNION ALL
     SELECT 'audit by ' || r.rolname, string_agg(p.proname, ' ' ORDER BY p.proname)

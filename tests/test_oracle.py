@@ -417,6 +417,7 @@ def test_a_data_map_in_the_words_of_the_oracle() -> None:
             },
             waivers={},
             bypass=None,
+            event_trigger=False,
             positions={},
         )
     )

@@ -16,11 +16,12 @@ from rlsguard.catalog.model import Catalog
 from rlsguard.connection import explain
 from rlsguard.datamap.model import DataMap
 from rlsguard.names import QualifiedName
+from rlsguard.plan.event_triggers import EventTriggers
 from rlsguard.plan.model import Grants, MapRows, Notice, Unit
 from rlsguard.problems import RlsguardError, did_you_mean
 from rlsguard.rights import missing_rights
 from rlsguard.sqlfiles import read
-from rlsguard.undo import drop_stale, remove_audit, remove_protection, remove_view, stop_adding
+from rlsguard.undo import drop_stale, remove_audit, remove_event_triggers, remove_protection, remove_view, stop_adding
 
 ASK_DOCTOR = "rlsguard doctor MAP says what to do about missing rights"
 
@@ -66,6 +67,11 @@ class Delta:
         removed = (Change("remove", entry.unit, _table_of(entry)) for entry in self.remove)
         forgotten = (Change("forget", entry.unit) for entry in self.forget)
         return (*made, *removed, *forgotten)
+
+    @property
+    def kept_by_events(self) -> bool:
+        """Whether event triggers are there, which refuse to change the guard."""
+        return any(name.startswith("event trigger ") for name in self.installed.objects)
 
     @property
     def adders_no_more(self) -> frozenset[str]:
@@ -210,7 +216,9 @@ def _delta(conn: psycopg.Connection[Any], live: Catalog, datamap: DataMap, prune
         where = "still in the map" if name in datamap.tables else f"not guarded{did_you_mean(str(name), guarded)}"
         raise RlsguardError(f"cannot prune {name}: it is {where}")
     for entry in installed.manifest.values():
-        if entry.detail.get("kind") == "view" and entry.unit not in units and entry.detail["view"] not in views_in_use:
+        kind = entry.detail.get("kind")
+        unused = kind == "event triggers" or (kind == "view" and entry.detail["view"] not in views_in_use)
+        if unused and entry.unit not in units:
             remove.append(entry)
     make = tuple(unit for unit in wanted.units if not _is_right(unit, installed))
     return Delta(wanted, make, tuple(remove), tuple(forget), tuple(kept), installed)
@@ -221,7 +229,8 @@ def _require_rights(conn: psycopg.Connection[Any], live: Catalog, delta: Delta) 
     locked = {change.table for change in delta.changes}
     tables = [table for name, table in live.tables.items() if name in locked]
     schemas = {schema for unit in delta.make if isinstance(unit, Grants) for schema in unit.schemas}
-    if delta.changes and (missing := list(missing_rights(conn, live, tables, schemas))):
+    events = delta.kept_by_events or any(isinstance(unit, EventTriggers) for unit in delta.make)
+    if delta.changes and (missing := list(missing_rights(conn, live, tables, schemas, event_triggers=events))):
         raise RlsguardError("\n".join((f"nothing was changed; {ASK_DOCTOR}:", *(right.message for right in missing))))
 
 
@@ -249,7 +258,11 @@ def _ending(conn: psycopg.Connection[Any], delta: Delta) -> tuple[tuple[str, str
 
 
 def _execute(conn: psycopg.Connection[Any], delta: Delta) -> None:
-    for unit in delta.make:
+    if delta.kept_by_events:
+        conn.execute(read("each/pause_event_triggers.sql"))
+    # Event triggers last: they would refuse the removals.
+    events = [unit for unit in delta.make if isinstance(unit, EventTriggers)]
+    for unit in (unit for unit in delta.make if unit not in events):
         conn.execute(render.statements(unit))
         if unit.unit == "roles":
             enter_owner(conn)
@@ -259,6 +272,8 @@ def _execute(conn: psycopg.Connection[Any], delta: Delta) -> None:
                 conn.execute(drop)
     for statement in _removals(delta.remove):
         conn.execute(statement)
+    for unit in events:
+        conn.execute(render.statements(unit))
     adders = "SELECT rolname FROM pg_catalog.pg_roles WHERE rolname = ANY (%s) ORDER BY 1"
     for (adder,) in conn.execute(adders, [list(delta.adders_no_more)]).fetchall():
         conn.execute(stop_adding(adder))
@@ -266,6 +281,8 @@ def _execute(conn: psycopg.Connection[Any], delta: Delta) -> None:
         conn.execute(render.manifest_statements(delta.make))
     gone = [entry.unit for entry in (*delta.remove, *delta.forget)]
     conn.execute("DELETE FROM rlsguard.manifest WHERE unit = ANY (%s)", [gone])
+    if delta.kept_by_events:
+        conn.execute(read("each/resume_event_triggers.sql"))
 
 
 def _removals(entries: tuple[ManifestEntry, ...]) -> Iterator[sql.Composed]:
@@ -278,6 +295,8 @@ def _removals(entries: tuple[ManifestEntry, ...]) -> Iterator[sql.Composed]:
                 yield from remove_audit(entry.detail)
             case "view":
                 yield remove_view(entry.detail)
+            case "event triggers":
+                yield from remove_event_triggers()
 
 
 def _adders(details: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:

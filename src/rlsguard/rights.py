@@ -26,13 +26,19 @@ class Missing:
 
 
 def missing_rights(
-    conn: psycopg.Connection[Any], live: Catalog, tables: Collection[Table], schemas: Collection[str]
+    conn: psycopg.Connection[Any],
+    live: Catalog,
+    tables: Collection[Table],
+    schemas: Collection[str],
+    *,
+    event_triggers: bool = False,
 ) -> Iterator[Missing]:
     """Yield what the connected role lacks.
 
     Args:
         tables: those that get policies or triggers.
         schemas: those that the guard is to look into.
+        event_triggers: whether event triggers are, or are to be, there.
 
     Raises:
         psycopg.Error: the database refused.
@@ -40,6 +46,9 @@ def missing_rights(
     role, me = live.roles[live.user], quote(live.user)
     if role.superuser:
         return
+    if event_triggers:
+        message = f"{me} is no superuser, as event triggers need (guard: {{event_trigger: true}})."
+        yield Missing(me, message, "Apply as a superuser, or do without event triggers.")
     (here,) = _rows(conn, "roles")
     if here.missing_roles and not role.create_role:
         message = f"{me} may not create the roles {', '.join(here.missing_roles)}."

@@ -8,6 +8,7 @@ from typing import Any
 from psycopg import sql
 
 from rlsguard.names import Name
+from rlsguard.plan.event_triggers import ROUTINES
 from rlsguard.plan.model import policy_view
 
 
@@ -42,6 +43,15 @@ def stop_adding(role: str) -> sql.Composed:
     """Return the statement that takes from *role* what adding partitions to audited tables took."""
     revoke = "REVOKE EXECUTE ON FUNCTION rlsguard.hand_over_role(), rlsguard.audit_change() FROM {}"
     return sql.SQL(revoke).format(Name(role))
+
+
+def remove_event_triggers() -> Iterator[sql.Composed]:
+    """Yield the statements that drop the guard's event triggers, and what they run."""
+    for name in ("rlsguard_drop", "rlsguard_ddl"):
+        yield sql.SQL("DROP EVENT TRIGGER IF EXISTS {}").format(Name(name))
+    for routine in ROUTINES:
+        yield sql.SQL("DROP ROUTINE IF EXISTS rlsguard_events.{}").format(sql.SQL(routine))
+    yield sql.SQL("DROP SCHEMA IF EXISTS rlsguard_events").format()
 
 
 def remove_view(detail: Mapping[str, Any]) -> sql.Composed:

@@ -15,7 +15,7 @@ from rlsguard.names import Name, QualifiedName
 from rlsguard.plan.build import before_ours
 from rlsguard.problems import RlsguardError
 from rlsguard.sqlfiles import read
-from rlsguard.undo import remove_audit, remove_protection
+from rlsguard.undo import remove_audit, remove_event_triggers, remove_protection
 
 # What was recorded, and what it needs to stay what it is: append-only, and the salt by which hashes can be told to be
 # equal. All roles stay with it, so that auditors can read it and a later apply finds everybody who may record.
@@ -93,7 +93,12 @@ def _plan(conn: psycopg.Connection[Any], drop_ledger: bool) -> Removal:
     entries = _ask(conn, "opt_out_event", "SELECT count(*) FROM rlsguard.opt_out_event")
     row_changes = bool(_ask(conn, "change_event", "SELECT EXISTS (SELECT FROM rlsguard.change_event)"))
     keeps = (entries > 0 or row_changes) and not drop_ledger
-    statements = (*_user_tables(conn), *_grants(conn), *_guard(conn, _RECORDED if keeps else ()))
+    statements = (
+        *_event_triggers(conn),
+        *_user_tables(conn),
+        *_grants(conn),
+        *_guard(conn, _RECORDED if keeps else ()),
+    )
     kept, memberships = _roles(conn, keeps)
     return Removal(tuple(s.as_string(conn) for s in statements), entries, row_changes, keeps, kept, memberships)
 
@@ -113,7 +118,7 @@ def _ask(conn: psycopg.Connection[Any], table: str, query: str) -> int:
 def _left_over(conn: psycopg.Connection[Any]) -> Removal:
     """Return what takes away the rest of a guard whose schema was dropped by hand."""
     shut = tuple(str(QualifiedName(*row)) for row in _fetch(conn, read("uninstall/shut.sql")))
-    statements = (*_user_tables(conn), *_grants(conn), *_views_schema(conn))
+    statements = (*_event_triggers(conn), *_user_tables(conn), *_grants(conn), *_views_schema(conn))
     if statements:
         return Removal(tuple(s.as_string(conn) for s in statements), 0, False, False, *_roles(conn, False), shut)
     about = f". {told_of(shut)}" if shut else ""
@@ -127,6 +132,11 @@ def told_of(shut: tuple[str, ...]) -> str:
         f"Row security is on and forced, without a policy, so that nobody sees a row of {', '.join(shut)}."
         f" If that is left over from a guard whose schema was dropped: {off}"
     )
+
+
+def _event_triggers(conn: psycopg.Connection[Any]) -> Iterator[sql.Composed]:
+    if _fetch(conn, "SELECT FROM pg_namespace WHERE nspname = 'rlsguard_events'"):
+        yield from remove_event_triggers()
 
 
 def _user_tables(conn: psycopg.Connection[Any]) -> Iterator[sql.Composed]:

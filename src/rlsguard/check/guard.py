@@ -26,6 +26,7 @@ _KINDS: tuple[tuple[str, Kind, Kind], ...] = (
     ("relation ", kinds.TABLE_MISSING, kinds.TABLE_CHANGED),
     ("sequence ", kinds.TABLE_MISSING, kinds.TABLE_CHANGED),
     ("function ", kinds.FUNCTION_MISSING, kinds.FUNCTION_CHANGED),
+    ("event trigger ", kinds.TRIGGER_MISSING, kinds.TRIGGER_CHANGED),
     ("trigger ", kinds.TRIGGER_MISSING, kinds.TRIGGER_CHANGED),
     ("role ", kinds.ROLE_CHANGED, kinds.ROLE_CHANGED),
     ("schema ", kinds.SCHEMA_CHANGED, kinds.SCHEMA_CHANGED),
@@ -170,6 +171,8 @@ def _drop(kind: str, rest: str, definition: str, tables: Mapping[str, QualifiedN
         case "function":
             function, _, arguments = name.partition("(")
             return f"DROP ROUTINE {QualifiedName(schema, function)}({arguments};"
+        case "event":
+            return f"DROP EVENT TRIGGER {quote(rest.removeprefix('trigger '))};"
         case "policy" | "trigger":
             on = max((spelled for spelled in tables if rest.startswith(f"{spelled} ")), key=len, default=None)
             if on is not None and schema != "rlsguard":

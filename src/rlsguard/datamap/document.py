@@ -206,6 +206,9 @@ class GuardDocument(_Strict):
     bypass: Literal["attribute", "marker"] | None = Field(
         None, description="How the guard sees past hop tables' policies: BYPASSRLS, or a marker in them"
     )
+    event_trigger: bool = Field(
+        False, description="Refuse DDL that takes the guard off, and guard new partitions at once; needs a superuser"
+    )
 
 
 class MapDocument(_Strict):
@@ -222,7 +225,7 @@ class MapDocument(_Strict):
     waivers: dict[WaivedFinding, WaiverDocument] = Field(
         default_factory=dict, description="Finding of rlsguard check, as `RG206 publication feed` -> who answers for it"
     )
-    guard: GuardDocument = GuardDocument(bypass=None)
+    guard: GuardDocument = GuardDocument(bypass=None, event_trigger=False)
 
 
 def json_schema() -> str:

@@ -117,6 +117,7 @@ def _datamap(document: MapDocument, positions: dict[Location, Position]) -> Data
             for finding, waiver in document.waivers.items()
         },
         bypass=document.guard.bypass,
+        event_trigger=document.guard.event_trigger,
         positions=positions,
     )
 

@@ -130,7 +130,11 @@ class TableEntry:
 
 @dataclass(frozen=True, slots=True)
 class DataMap:
-    """A whole data map, merged from its files. Mappings keep the document's order."""
+    """A whole data map, merged from its files. Mappings keep the document's order.
+
+    Attributes:
+        event_trigger: whether event triggers keep the guard.
+    """
 
     subjects: Mapping[str, Subject]
     purposes: Mapping[str, Purpose]
@@ -139,6 +143,7 @@ class DataMap:
     tables: Mapping[QualifiedName, TableEntry]
     waivers: Mapping[str, Waiver]
     bypass: Bypass | None
+    event_trigger: bool
     positions: Mapping[Location, Position]
 
     def position(self, location: Location) -> Position:

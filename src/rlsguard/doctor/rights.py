@@ -22,7 +22,8 @@ def check(scene: Scene) -> Iterator[Finding]:
             _CHECK, "note", "", "this server is a standby: nothing can be applied here.", "Apply on the primary."
         )
     schemas = {table.name.schema for table in scene.tables}
-    missing = list(missing_rights(scene.conn, scene.catalog, scene.tables, schemas))
+    events = scene.datamap is not None and scene.datamap.event_trigger
+    missing = list(missing_rights(scene.conn, scene.catalog, scene.tables, schemas, event_triggers=events))
     for right in missing:
         yield Finding(_CHECK, "warning", right.about, right.message, right.advice)
     if not missing:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from rlsguard.catalog.model import Catalog, Table
 from rlsguard.datamap.model import Audit, TableEntry
+from rlsguard.names import QualifiedName
 from rlsguard.plan.model import AuditTriggers, Trigger
 
 # Triggers of one kind fire in the order of their names: each role is handed over right before it is used.
@@ -42,6 +43,14 @@ def audit_triggers(entry: TableEntry, table: Table, catalog: Catalog) -> Iterato
         else:
             triggers = _BY_STATEMENT
         yield _of(entry.audit, member, triggers)
+
+
+def audit_of_child(entry: TableEntry, child: QualifiedName, *, partition: bool) -> AuditTriggers | None:
+    """Return what audits *child*, a table to come under that of *entry* which has nothing under it itself."""
+    if entry.audit is None:
+        return None
+    triggers = _PARTITION if partition else _BY_ROW
+    return AuditTriggers(child, 0, triggers, entry.audit.redact, entry.audit.hash, None)
 
 
 def _needs_rows(table: Table, catalog: Catalog) -> bool:

