@@ -5,6 +5,8 @@ SET LOCAL ROLE rlsguard_owner;
 CREATE OR REPLACE PROCEDURE rlsguard.expect_policies(of_table regclass, row_security boolean, policies name[])
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+-- Planned once, when there are few policies, and run for each of thousands of tables.
+SET enable_seqscan = off
 AS $$
 DECLARE
     ours CONSTANT text := '^(!+rlsguard|rlsguard (baseline|present|owner|hop))$';
