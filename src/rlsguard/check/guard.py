@@ -174,7 +174,9 @@ def _drop(kind: str, rest: str, definition: str, tables: Mapping[str, QualifiedN
         case "event":
             return f"DROP EVENT TRIGGER {quote(rest.removeprefix('trigger '))};"
         case "policy" | "trigger":
-            on = max((spelled for spelled in tables if rest.startswith(f"{spelled} ")), key=len, default=None)
+            # Names of tables, policies and triggers can have spaces in them.
+            begins = (rest[:place] for place, letter in enumerate(rest) if letter == " ")
+            on = max((spelled for spelled in begins if spelled in tables), key=len, default=None)
             if on is not None and schema != "rlsguard":
                 return f"DROP {kind.upper()} {quote(rest[len(on) + 1 :])} ON {tables[on]};"
     return None

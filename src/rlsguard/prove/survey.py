@@ -56,7 +56,7 @@ def look_around(session: Session, datamap: DataMap, catalog: Catalog) -> Scene:
     memberships = load_memberships(session.conn)
     today = datetime.now(UTC).date()
     everyone = probers(session, catalog, datamap, memberships, oids, today)
-    definers = routines(session, catalog, [unit.oid for unit in protected], seen, [one.name for one in everyone])
+    definers = routines(session, catalog, {unit.oid for unit in protected}, seen, [one.name for one in everyone])
     return Scene(session, catalog, datamap, wanted, installed, memberships, everyone, seen, definers, today)
 
 
