@@ -77,6 +77,11 @@ ATTACKS = {
     "an index with code": (
         "CREATE INDEX more ON rlsguard.opt_out_client (bank.same(subject_key))", "RG118 index more",
     ),
+    "a policy on a table of two words": (
+        'CREATE TABLE bank.two (n int); CREATE TABLE bank."two words" (n int);'
+        'CREATE POLICY "rlsguard hop" ON bank."two words"',
+        "RG118 policy bank.two words rlsguard hop",
+    ),
     "a function in the schema of views": (
         OF_THE_GUARD.format("rlsguard_views.more"), "RG118 function rlsguard_views.more()",
     ),
