@@ -191,7 +191,6 @@ class Grants(Unit):
             "kind": "grants",
             "schemas": list(self.schemas),
             "columns": [[t.table.schema, t.table.name, list(t.columns)] for t in self.tables],
-            "let_in": [[t.table.schema, t.table.name] for t in self.tables if t.let_guard_in],
         }
 
 
