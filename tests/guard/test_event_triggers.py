@@ -11,6 +11,7 @@ from check.mutating import mutations, mutations_of_tables
 from check.test_mutations import MORE
 from check.test_mutations import TABLES as MORE_TABLES
 from guarding import ALL, BANK_MAP, WITHOUT_1, apply, column, load, opt_out, small_bank, visible
+from proving import faults, leaked, prove_map
 from rlsguard import check
 from rlsguard import uninstall as uninstalling
 from rlsguard.apply import generate
@@ -277,6 +278,18 @@ def test_only_a_superuser_applies_and_only_the_own_transaction_is_let_through(ba
     opt_out(bank, 1, "marketing")
     assert [str(change) for change in apply(bank, changed).changes] == ["replace protect bank.disp"]
     assert column(bank, "SELECT evtenabled::text FROM pg_event_trigger") == ["A", "A"]
+
+
+@pytest.mark.by_turns
+def test_prove_takes_them_and_what_they_guarded_as_it_is(tree):
+    tree.execute("CREATE TABLE bank.later PARTITION OF bank.trans FOR VALUES FROM (5000) TO (6000)")
+    tree.execute("INSERT INTO bank.later VALUES (5000, 10, 1), (5001, 20, 1)")
+    opt_out(tree, 1, "marketing")
+    proof = prove_map(tree, TREE_MAP)
+    assert (faults(proof), [str(way) for way in proof.ways_around]) == ([], [])
+    tree.execute("ALTER EVENT TRIGGER rlsguard_ddl DISABLE; ALTER TABLE bank.later NO FORCE ROW LEVEL SECURITY;"
+                 "ALTER TABLE bank.later DISABLE ROW LEVEL SECURITY; ALTER EVENT TRIGGER rlsguard_ddl ENABLE ALWAYS")  # fmt: skip
+    assert leaked(prove_map(tree, TREE_MAP)) == {("bank.trans", "campaign_app")}
 
 
 def test_a_map_without_partitions_and_a_restored_dump(template_db, server):
