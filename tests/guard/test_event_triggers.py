@@ -519,11 +519,12 @@ def test_an_old_snapshot_does_not_hide_what_is_guarded(bank, statement):
         conn.execute("ROLLBACK")
     # nothing of the guard's: temporary tables, and once the snapshot is a new one
     old[2].execute("CREATE TEMPORARY TABLE t (n int); DROP TABLE t; ROLLBACK")
-    with bank.connect() as conn:
-        conn.execute("BEGIN ISOLATION LEVEL REPEATABLE READ; CREATE TABLE bank.plain (n int)")
-        # nobody waits for it
+    with bank.connect() as conn, as_superuser.transaction():
         as_superuser.execute("SET lock_timeout = '1s'; DROP TABLE bank.payment_2")
         as_superuser.execute(new)
+        # it waits for nobody, and nobody waits for it
+        conn.execute("SET lock_timeout = '1s'; BEGIN ISOLATION LEVEL REPEATABLE READ; CREATE TABLE bank.plain (n int)")
+        as_superuser.execute("CREATE TABLE bank.payment_3 PARTITION OF bank.payment FOR VALUES FROM (200) TO (300)")
     for conn in (*old, as_superuser):
         conn.close()
 
