@@ -88,7 +88,8 @@ $$;
 COMMENT ON FUNCTION rlsguard.hand_over_role() IS 'Tells audit_change() who current_user was';
 REVOKE ALL ON FUNCTION rlsguard.hand_over_role() FROM PUBLIC;
 
--- to_jsonb() runs the casts to json that owners of types have made. Here they run without a right to anything.
+-- to_jsonb() runs the casts to json that owners of types have made. Here they run without a right to anything, and all
+-- that they do is undone: they could make functions that run as rlsguard_nobody ever after, or drop this one.
 GRANT CREATE, USAGE ON SCHEMA rlsguard TO rlsguard_nobody;
 SET LOCAL ROLE rlsguard_nobody;
 
@@ -97,8 +98,18 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET row_security = on
 AS $$
+DECLARE
+    said jsonb;
 BEGIN
-    RETURN to_jsonb(changed_row);
+    said := to_jsonb(changed_row);
+    RAISE SQLSTATE 'UNDO0';
+EXCEPTION WHEN SQLSTATE 'UNDO0' THEN
+    -- None if it was a cast that raised it.
+    IF said IS NULL THEN
+        RAISE EXCEPTION 'a type of %: its cast to json failed', pg_typeof(changed_row)
+            USING ERRCODE = 'data_exception';
+    END IF;
+    RETURN said;
 END
 $$;
 COMMENT ON FUNCTION rlsguard.as_json(anyelement) IS 'A row as JSON; code of its types'' owners runs as rlsguard_nobody';
