@@ -21,7 +21,15 @@ from rlsguard.plan.model import Grants, MapRows, Notice, Unit
 from rlsguard.problems import RlsguardError, did_you_mean
 from rlsguard.rights import missing_rights
 from rlsguard.sqlfiles import read
-from rlsguard.undo import drop_stale, remove_audit, remove_event_triggers, remove_protection, remove_view, stop_adding
+from rlsguard.undo import (
+    drop_stale,
+    remove_audit,
+    remove_event_triggers,
+    remove_protection,
+    remove_state,
+    remove_view,
+    stop_adding,
+)
 
 ASK_DOCTOR = "rlsguard doctor MAP says what to do about missing rights"
 
@@ -207,7 +215,9 @@ def _delta(conn: psycopg.Connection[Any], live: Catalog, datamap: DataMap, prune
             # It, or what it is a partition of, is named for pruning; or is still in the map, and only this part of its
             # guard is gone from it.
             unknown_prune.discard(oids[oid])
-            remove.append(entry)
+            # By the name that it has now.
+            its = {"schema": oids[oid].schema, "table": oids[oid].name}
+            remove.append(replace(entry, detail={**entry.detail, **its}))
         else:
             kept[oids[oid]] = None
             views_in_use.update(entry.detail.get("views", ()))
@@ -217,10 +227,18 @@ def _delta(conn: psycopg.Connection[Any], live: Catalog, datamap: DataMap, prune
         raise RlsguardError(f"cannot prune {name}: it is {where}")
     for entry in installed.manifest.values():
         kind = entry.detail.get("kind")
+        if entry.unit in units or kind in ("protect", "audit"):
+            continue
+        # Views that kept tables ask stay, and what those may read.
         unused = kind == "event triggers" or (kind == "view" and entry.detail["view"] not in views_in_use)
-        if unused and entry.unit not in units:
+        if unused or (entry.unit.startswith("state ") and not views_in_use):
             remove.append(entry)
+        elif kind != "view" and not entry.unit.startswith("state "):
+            forget.append(entry)
     make = tuple(unit for unit in wanted.units if not _is_right(unit, installed))
+    # Policies use views, and these states.
+    order = {"view": 1, None: 2}
+    remove.sort(key=lambda entry: order.get(entry.detail.get("kind"), 0))
     return Delta(wanted, make, tuple(remove), tuple(forget), tuple(kept), installed)
 
 
@@ -286,9 +304,8 @@ def _execute(conn: psycopg.Connection[Any], delta: Delta) -> None:
 
 
 def _removals(entries: tuple[ManifestEntry, ...]) -> Iterator[sql.Composed]:
-    # Views last: policies use them.
-    for entry in sorted(entries, key=lambda e: e.detail["kind"] == "view"):
-        match entry.detail["kind"]:
+    for entry in entries:
+        match entry.detail.get("kind"):
             case "protect":
                 yield from remove_protection(entry.detail)
             case "audit":
@@ -297,6 +314,8 @@ def _removals(entries: tuple[ManifestEntry, ...]) -> Iterator[sql.Composed]:
                 yield remove_view(entry.detail)
             case "event triggers":
                 yield from remove_event_triggers()
+            case None:
+                yield remove_state(entry.unit.removeprefix("state "))
 
 
 def _adders(details: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:

@@ -9,13 +9,12 @@ from psycopg import sql
 
 from rlsguard.catalog.installed import ManifestEntry
 from rlsguard.check import kinds
+from rlsguard.check.manifest import APPLY, vouched
 from rlsguard.check.model import Finding, Kind
 from rlsguard.check.scene import Scene
 from rlsguard.names import QualifiedName, quote
 from rlsguard.plan.model import AuditTriggers, MapRows, Protection, Unit
 from rlsguard.render.manifest import statements_hash
-
-APPLY = "rlsguard apply MAP"
 
 # By how an object's name begins: the kinds of finding for one that is gone and one that was changed.
 _KINDS: tuple[tuple[str, Kind, Kind], ...] = (
@@ -45,7 +44,6 @@ def check(scene: Scene) -> Iterator[Finding]:
     for name in sorted(scene.expected.definitions.keys() - known):
         if scene.found.get(name) != scene.expected.definitions[name]:
             yield _wrong(scene, name, None)
-    yield from _kept(scene)
     yield from _strangers(scene, known)
 
 
@@ -58,7 +56,9 @@ def _unit(scene: Scene, unit: Unit) -> Iterator[Finding]:
     if entry is None:
         yield scene.finding(kinds.UNAPPLIED, unit.unit, "the map asks for it, and it was never applied.", APPLY, unit)
         return
-    if unit.table is not None and (entry.table_gone or (entry.made_here and entry.detail["oid"] != unit.detail["oid"])):
+    if unit.table is not None and (
+        entry.table_gone or (entry.made_here and entry.detail.get("oid") != unit.detail["oid"])
+    ):
         yield scene.finding(kinds.REPLACED_TABLE, unit.unit, _REPLACED, APPLY, unit)
         return
     as_applied = all(_hash(scene.found.get(name)) == entry.objects.get(name) for name in wrong)
@@ -120,26 +120,10 @@ def _mend(name: str, unit: Unit | None, found: str) -> str:
     return APPLY
 
 
-def _kept(scene: Scene) -> Iterator[Finding]:
-    """Name tables that are guarded, and no longer in the map."""
-    names = {table.oid: name for name, table in scene.catalog.tables.items()}
-    for entry in scene.installed.manifest.values():
-        oid = entry.detail.get("oid")
-        if entry.detail.get("kind") == "protect" and oid in names and oid not in scene.protected:
-            name = names[oid]
-            why = "it is guarded, and the map no longer has it."
-            yield scene.finding(kinds.NOT_IN_MAP, f"table {name}", why, f"{APPLY} --prune {name}")
-
-
 def _strangers(scene: Scene, known: set[str]) -> Iterator[Finding]:
     """Name what is the guard's by its place or its name, and that nobody asked for."""
     tables = {f"{name.schema}.{name.name}": name for name in scene.catalog.tables}
-    known = known | scene.expected.definitions.keys()
-    known |= set(_on_renamed(scene))
-    # Left from what the map no longer asks for; the entry of a unit that it does ask for vouches for nothing more.
-    asked = {entry.unit for entry in scene.applied.values()}
-    left = (entry for entry in scene.installed.manifest.values() if entry.unit not in asked)
-    known |= {name for entry in left for name in entry.objects}
+    known = known | scene.expected.definitions.keys() | set(vouched(scene))
     for name in sorted(scene.found.keys() - known):
         kind, rest = name.split(" ", 1)
         drop = _drop(kind, rest, scene.found[name], tables)
@@ -148,16 +132,6 @@ def _strangers(scene: Scene, known: set[str]) -> Iterator[Finding]:
         if drop is not None:  # rights that the guard does not need any more do no harm
             why = "it is the guard's by its place or its name, and neither the map nor the guard asks for it."
             yield scene.finding(kinds.STRANGER, name, why, drop, found=scene.found[name])
-
-
-def _on_renamed(scene: Scene) -> Iterator[str]:
-    """Yield the policies and triggers of guarded tables by what these are called now, in the map or not."""
-    names = {table.oid: name for name, table in scene.catalog.tables.items()}
-    for entry in scene.installed.manifest.values():
-        name = names.get(entry.detail.get("oid", 0))
-        if name is not None:
-            yield from (f"policy {name.schema}.{name.name} {p}" for p in entry.detail.get("policies", ()))
-            yield from (f"trigger {name.schema}.{name.name} {t}" for t in entry.detail.get("triggers", ()))
 
 
 def _drop(kind: str, rest: str, definition: str, tables: Mapping[str, QualifiedName]) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rlsguard.check import kinds
-from rlsguard.check.guard import APPLY
+from rlsguard.check.manifest import APPLY
 from rlsguard.check.model import Finding
 from rlsguard.check.scene import Scene
 from rlsguard.names import quote

@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 
 from rlsguard.names import Name, QualifiedName, quote
-from rlsguard.plan.model import Protection, State, Unit
+from rlsguard.plan.model import Protection, State, Unit, state_objects
 from rlsguard.prove.model import WayAround
 from rlsguard.prove.scene import Scene
 from rlsguard.render.policy import equals
@@ -47,6 +47,9 @@ def _tables(unit: Unit) -> tuple[QualifiedName, ...]:
 def strangers(scene: Scene) -> Iterator[WayAround]:
     """Name triggers, rules, policies and indexes of others on the guard's own tables."""
     ours = {name for unit in scene.wanted.units for name in unit.objects}
+    # Of kinds of person that the map no longer has.
+    states = (unit.removeprefix("state ") for unit in scene.installed.manifest if unit.startswith("state "))
+    ours |= {name for kind in states for name in state_objects(kind)}
     for kind, name, schema, table in scene.session.file("around/strangers"):
         if f"{kind} {schema}.{table} {name}" in ours:
             continue
