@@ -33,6 +33,8 @@ from rlsguard.undo import (
 
 ASK_DOCTOR = "rlsguard doctor MAP says what to do about missing rights"
 
+LEDGER_GONE = "the ledger, rlsguard.opt_out_event, is gone; bring it back first: docs/restore.md, If the ledger is gone"
+
 Action = Literal["create", "replace", "remove", "forget"]
 
 
@@ -195,6 +197,8 @@ def _enter(conn: psycopg.Connection[Any], lock_timeout: float) -> None:
 
 def _delta(conn: psycopg.Connection[Any], live: Catalog, datamap: DataMap, prune: Collection[QualifiedName]) -> Delta:
     installed = load_installed(conn)
+    if ledger_gone(installed):
+        raise RlsguardError(f"nothing was changed: {LEDGER_GONE}")
     wanted = plan.build(datamap, live, installed)
     units = {unit.unit for unit in wanted.units}
     oids = {table.oid: name for name, table in live.tables.items()}
@@ -242,6 +246,11 @@ def _delta(conn: psycopg.Connection[Any], live: Catalog, datamap: DataMap, prune
     return Delta(wanted, make, tuple(remove), tuple(forget), tuple(kept), installed)
 
 
+def ledger_gone(installed: Installed) -> bool:
+    """Tell whether the guard is there without its ledger: an empty one would pass for the truth."""
+    return bool(installed.manifest) and "relation rlsguard.opt_out_event" not in installed.objects
+
+
 def _require_rights(conn: psycopg.Connection[Any], live: Catalog, delta: Delta) -> None:
     """Raise an error that names all that the connected role lacks; a dry run would not find out otherwise."""
     locked = {change.table for change in delta.changes}
@@ -271,6 +280,8 @@ def _ending(conn: psycopg.Connection[Any], delta: Delta) -> tuple[tuple[str, str
     if not any(name.startswith("function rlsguard.ending(") for name in delta.installed.objects):
         return ()
     (rows,) = (unit for unit in delta.plan.units if isinstance(unit, MapRows))
+    if "relation rlsguard.manifest" not in delta.installed.objects:
+        conn.execute(read("guard/090_manifest.sql"))
     conn.execute(render.expect_kept(rows))
     return tuple(row[:3] for row in conn.execute(render.ending(rows)).fetchall())
 
@@ -297,10 +308,31 @@ def _execute(conn: psycopg.Connection[Any], delta: Delta) -> None:
         conn.execute(stop_adding(adder))
     if delta.make:
         conn.execute(render.manifest_statements(delta.make))
+        _refuse_what_stays(conn, delta)
     gone = [entry.unit for entry in (*delta.remove, *delta.forget)]
     conn.execute("DELETE FROM rlsguard.manifest WHERE unit = ANY (%s)", [gone])
     if delta.kept_by_events:
         conn.execute(read("each/resume_event_triggers.sql"))
+
+
+def _refuse_what_stays(conn: psycopg.Connection[Any], delta: Delta) -> None:
+    """Raise an error for tables of the guard that the same statements no longer make what they made before.
+
+    What somebody has done to them, such as a column more or a constraint less, must not be noted as the guard's own.
+    """
+    made = dict(conn.execute("SELECT unit, objects FROM rlsguard.manifest").fetchall())
+    wrong: list[str] = []
+    for unit in delta.make:
+        before = delta.installed.manifest.get(unit.unit)
+        if before is not None and before.made_here and before.statements_hash == render.statements_hash(unit):
+            tables = (name for name in unit.objects if name.startswith("relation rlsguard.") and name in before.objects)
+            wrong += [name for name in tables if made[unit.unit].get(name) != before.objects[name]]
+    if wrong:
+        named = ", ".join(name.removeprefix("relation ") for name in wrong)
+        raise RlsguardError(
+            f"nothing was changed: {named} is not what it was made, and no apply can undo that;"
+            " rlsguard check MAP shows what was done to it, and the SQL that undoes it"
+        )
 
 
 def _removals(entries: tuple[ManifestEntry, ...]) -> Iterator[sql.Composed]:

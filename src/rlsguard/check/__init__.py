@@ -20,8 +20,17 @@ from rlsguard.connection import explain
 from rlsguard.datamap.model import DataMap
 from rlsguard.problems import MapError, Problem, RlsguardError, did_you_mean
 from rlsguard.prove.session import begin
+from rlsguard.prove.survey import LedgerGoneError
 
 __all__ = ["SEVERITIES", "Finding", "Kind", "Outcome", "Severity", "Waived", "check", "since"]
+
+
+_LEDGER_GONE = Finding(
+    kinds.TABLE_MISSING,
+    "relation rlsguard.opt_out_event",
+    "the ledger is gone: what people have opted out of cannot be told. Nothing else was looked at.",
+    "Bring it back from a backup, then rlsguard apply MAP: docs/restore.md, If the ledger is gone.",
+)
 
 
 def check(
@@ -66,6 +75,8 @@ def check(
                 return replace(
                     outcome, seconds=time.monotonic() - clock, findings=in_order(map(_unfit, error.problems))
                 )
+            except LedgerGoneError:
+                return replace(outcome, seconds=time.monotonic() - clock, findings=(_LEDGER_GONE,))
             outcome = replace(
                 outcome,
                 seconds=time.monotonic() - clock,

@@ -10,10 +10,11 @@ from psycopg import sql
 from rlsguard.catalog.installed import ManifestEntry
 from rlsguard.check import kinds
 from rlsguard.check.manifest import APPLY, vouched
+from rlsguard.check.mends import mend
 from rlsguard.check.model import Finding, Kind
 from rlsguard.check.scene import Scene
 from rlsguard.names import QualifiedName, quote
-from rlsguard.plan.model import AuditTriggers, MapRows, Protection, Unit
+from rlsguard.plan.model import MapRows, Unit
 from rlsguard.render.manifest import statements_hash
 
 # By how an object's name begins: the kinds of finding for one that is gone and one that was changed.
@@ -21,6 +22,7 @@ _KINDS: tuple[tuple[str, Kind, Kind], ...] = (
     ("row security ", kinds.ROW_SECURITY, kinds.ROW_SECURITY),
     ("policy ", kinds.POLICY_MISSING, kinds.POLICY_CHANGED),
     ("relation rlsguard_views.", kinds.VIEW_MISSING, kinds.VIEW_CHANGED),
+    ("relation rlsguard.own_rows", kinds.VIEW_MISSING, kinds.VIEW_CHANGED),
     ("relation rlsguard.current_purpose", kinds.VIEW_MISSING, kinds.VIEW_CHANGED),
     ("relation ", kinds.TABLE_MISSING, kinds.TABLE_CHANGED),
     ("sequence ", kinds.TABLE_MISSING, kinds.TABLE_CHANGED),
@@ -91,33 +93,18 @@ def _wrong(scene: Scene, name: str, unit: Unit | None) -> Finding:
     entry = scene.applied.get(unit.unit) if unit is not None else None
     expected, found = scene.expected.definitions.get(name), scene.found.get(name)
     gone, changed = next((gone, changed) for prefix, gone, changed in _KINDS if name.startswith(prefix))
-    kind, why, mend = changed, "it is not defined as it should be.", _mend(name, unit, found or "")
+    kind, why, ends = changed, "it is not defined as it should be.", mend(scene, name, unit, expected, found or "")
     if found is None:
-        kind, why, mend = gone, "the guard needs it, and it is gone.", APPLY
+        kind, why, ends = gone, "the guard needs it, and it is gone.", APPLY
     elif entry is not None and expected is not None and entry.objects.get(name) == _hash(found):
         kind, why = kinds.MANIFEST, "it is not as it should be, and the manifest says that it is: both were changed."
         forget = sql.SQL("DELETE FROM rlsguard.manifest WHERE unit = {};").format(sql.Literal(entry.unit))
-        mend = f"{forget.as_string()}  -- then {APPLY}"
+        ends = f"{forget.as_string()}  -- then {APPLY}"
     elif kind is kinds.ROW_SECURITY:
         why = "row security is off, or not forced: then policies hold nobody, or all but its owner."
         if found.endswith("WITHOUT CHILDREN"):
             why = "its partitions or children are not read along with it, nor where a path crosses it."
-    return scene.finding(kind, name, why, mend, unit, expected=expected, found=found)
-
-
-def _mend(name: str, unit: Unit | None, found: str) -> str:
-    # What no apply touches.
-    if "\nSTALE INDEX " in found:
-        return f"REINDEX TABLE {name.removeprefix('relation ')};  -- if that is not all, {APPLY}"
-    if isinstance(unit, Protection) and found.endswith("WITHOUT CHILDREN"):
-        shown = "UPDATE pg_catalog.pg_class SET relhassubclass = true WHERE oid = {}::regclass;"
-        return sql.SQL(shown).format(sql.Literal(str(unit.name))).as_string()
-    if isinstance(unit, Protection) and name.startswith("row security "):
-        return f"ALTER TABLE {unit.name} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;"
-    if isinstance(unit, AuditTriggers) and name.startswith("trigger "):
-        trigger = next(t.name for t in unit.triggers if name.endswith(f" {t.name}"))
-        return f"ALTER TABLE {unit.name} ENABLE ALWAYS TRIGGER {quote(trigger)};  -- if that is not all, {APPLY}"
-    return APPLY
+    return scene.finding(kind, name, why, ends, unit, expected=expected, found=found)
 
 
 def _strangers(scene: Scene, known: set[str]) -> Iterator[Finding]:

@@ -61,9 +61,9 @@ def strangers(scene: Scene) -> Iterator[WayAround]:
 
 def owners(scene: Scene) -> Iterator[WayAround]:
     """Name what is the guard's by its place and somebody else's by its owner."""
-    for kind, name, spelled, owner in scene.session.file("around/owners"):
+    for kind, name, spelled, owner, should in scene.session.file("around/owners"):
         why = f"it belongs to {quote(owner)}, who can make it say anything."
-        mend = f"ALTER {spelled} OWNER TO rlsguard_owner;"
+        mend = f"ALTER {spelled} OWNER TO {should};"
         yield WayAround("guard-owner", f"{kind} {name}", (), (owner,), why, mend)
 
 
