@@ -138,6 +138,7 @@ def apply(
                 live = catalog.load(conn)
                 delta = _delta(conn, live, datamap, prune)
                 _require_rights(conn, live, delta)
+                _refuse_unknown(conn, delta, release)
                 conn.execute("SELECT set_config('rlsguard.release', %s::text[]::text, true)", [list(release)])
                 delta = replace(delta, ending=_ending(conn, delta))
                 announce(delta)
@@ -269,6 +270,17 @@ def _is_right(unit: Unit, installed: Installed) -> bool:
     if entry.statements_hash != render.statements_hash(unit) or entry.detail != unit.detail:
         return False
     return all(name in entry.objects and installed.objects.get(name) == entry.objects[name] for name in unit.objects)
+
+
+def _refuse_unknown(conn: psycopg.Connection[Any], delta: Delta, release: Collection[str]) -> None:
+    tables = {f"relation rlsguard.{name}" for name in ("opt_out_event", "purpose", "subject")}
+    if not release or not tables <= delta.installed.objects.keys():
+        return
+    known = {name for (name,) in conn.execute(read("released.sql")).fetchall()}
+    for name in sorted(set(release) - known):
+        raise RlsguardError(
+            f"cannot release {name}: there is no such purpose or kind of person{did_you_mean(name, known)}"
+        )
 
 
 def _ending(conn: psycopg.Connection[Any], delta: Delta) -> tuple[tuple[str, str, int], ...]:

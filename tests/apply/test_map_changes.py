@@ -51,6 +51,14 @@ def test_what_has_opt_outs_in_force_goes_only_when_it_is_named(bank, text, lacks
         assert visible(bank, "campaign_app") == WITHOUT_1
 
 
+def test_what_is_released_must_be_known(bank):
+    with pytest.raises(RlsguardError, match=r"cannot release marketng: there is .*; did you mean marketing\?"):
+        apply(bank, GONE, release=["marketng"])
+    # What was released before still is: whoever says it again is not wrong.
+    apply(bank, GONE, release=["marketing"])
+    apply(bank, GONE, release=["marketing"])
+
+
 def test_what_has_no_opt_outs_in_force_may_go(bank):
     opt_in(bank, 1, "marketing")
     apply(bank, GONE)

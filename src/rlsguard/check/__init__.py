@@ -16,7 +16,7 @@ from rlsguard.check.examine import examine
 from rlsguard.check.expected import on_scratch
 from rlsguard.check.model import SEVERITIES, Finding, Kind, Outcome, Severity, Waived, in_order
 from rlsguard.check.waivers import refuse_unknown, waive
-from rlsguard.connection import explain
+from rlsguard.connection import explain, place_of
 from rlsguard.datamap.model import DataMap
 from rlsguard.problems import MapError, Problem, RlsguardError, did_you_mean
 from rlsguard.prove.session import begin
@@ -55,13 +55,13 @@ def check(
     """
     for one in only:
         if one not in kinds.KINDS:
-            raise RlsguardError(f"there is no finding {one}{did_you_mean(one, kinds.KINDS)}")
+            raise RlsguardError(f"there is no finding {one}{did_you_mean(one, kinds.KINDS)}; docs/findings has all")
     refuse_unknown(datamap)
     started, clock = datetime.now(UTC), time.monotonic()
     try:
         with begin(conn, statement_timeout=statement_timeout, users_tables=False) as session:
             outcome = Outcome(
-                database=f"{conn.info.host}:{conn.info.port}/{conn.info.dbname}",
+                database=place_of(conn),
                 server=conn.info.parameter_status("server_version") or "",
                 started_at=started,
                 seconds=0.0,

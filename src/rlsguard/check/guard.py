@@ -15,6 +15,7 @@ from rlsguard.check.model import Finding, Kind
 from rlsguard.check.scene import Scene
 from rlsguard.names import QualifiedName, quote
 from rlsguard.plan.model import MapRows, Unit
+from rlsguard.prove.around.revoking import listed
 from rlsguard.render.manifest import statements_hash
 
 # By how an object's name begins: the kinds of finding for one that is gone and one that was changed.
@@ -47,6 +48,7 @@ def check(scene: Scene) -> Iterator[Finding]:
         if scene.found.get(name) != scene.expected.definitions[name]:
             yield _wrong(scene, name, None)
     yield from _strangers(scene, known)
+    yield from _born_with(scene)
 
 
 def _unit(scene: Scene, unit: Unit) -> Iterator[Finding]:
@@ -119,6 +121,15 @@ def _strangers(scene: Scene, known: set[str]) -> Iterator[Finding]:
         if drop is not None:  # rights that the guard does not need any more do no harm
             why = "it is the guard's by its place or its name, and neither the map nor the guard asks for it."
             yield scene.finding(kinds.STRANGER, name, why, drop, found=scene.found[name])
+
+
+def _born_with(scene: Scene) -> Iterator[Finding]:
+    """Name rights that somebody gave to whatever the guard makes from then on."""
+    for role, schema, what, grantees in scene.rows("check/default_rights"):
+        where = f" IN SCHEMA {quote(schema)}" if schema else ""
+        mend = f"ALTER DEFAULT PRIVILEGES FOR ROLE {role}{where} REVOKE ALL ON {what} FROM {listed(grantees)};"
+        why = f"others have rights to {what.lower()} of the guard from the moment that it makes them."
+        yield scene.finding(kinds.STRANGER, f"default privileges of {role}", why, mend)
 
 
 def _drop(kind: str, rest: str, definition: str, tables: Mapping[str, QualifiedName]) -> str | None:

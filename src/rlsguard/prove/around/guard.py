@@ -74,7 +74,7 @@ def state(scene: Scene) -> Iterator[WayAround]:
             ((wrong, example),) = scene.session.rows(_WRONG.format(kind=sql.Literal(unit.kind), **_names(unit)))
             if wrong:
                 why = (
-                    f"by the ledger {wrong} opt-outs are in force that it does not hold,"
+                    f"opt-outs in force by the ledger that it does not hold: {wrong},"
                     f" such as that of {unit.kind} {example}: policies do not know of them."
                 )
                 yield WayAround("state", str(unit.name), (), (), why, fold(unit, scene.session.conn))
