@@ -273,6 +273,7 @@ def _is_right(unit: Unit, installed: Installed) -> bool:
 
 
 def _refuse_unknown(conn: psycopg.Connection[Any], delta: Delta, release: Collection[str]) -> None:
+    """Raise an error for names to release that are nothing's: who mistyped one would think that it was released."""
     tables = {f"relation rlsguard.{name}" for name in ("opt_out_event", "purpose", "subject")}
     if not release or not tables <= delta.installed.objects.keys():
         return

@@ -55,6 +55,8 @@ def test_every_mend_ends_its_finding(db: Database, request: pytest.FixtureReques
             with conn.transaction(force_rollback=True):
                 conn.execute(statement)
                 for finding in found(conn, datamap, expect):
+                    if finding.kind.id == "RG902":
+                        continue  # which ends with what else is found
                     with conn.transaction(force_rollback=True):
                         tried.add(finding.kind.id)
                         try:

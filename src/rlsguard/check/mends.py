@@ -69,7 +69,7 @@ def _of_owner(kind: str, rest: str, expected: str, found: str) -> Iterator[str]:
             what = f"TABLE {QualifiedName(schema, name.removesuffix('_id_seq'))}"  # it goes with its table
         case _:
             what = f"{'VIEW' if found.startswith('VIEW') else 'TABLE'} {QualifiedName(schema, name)}"
-    yield f"ALTER {what} OWNER TO {wanted};"
+    yield f"ALTER {what} OWNER TO {'CURRENT_USER' if wanted == 'SUPERUSER' else wanted};"
     if wanted == "rlsguard_nobody":
         yield f"GRANT EXECUTE ON {what} TO rlsguard_owner;"
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import psycopg
 from psycopg import sql
 
 from rlsguard.check import kinds
 from rlsguard.check.manifest import APPLY
 from rlsguard.check.model import Finding
 from rlsguard.check.scene import Scene
+from rlsguard.connection import explain
 from rlsguard.names import quote
 from rlsguard.plan.model import MapRows
 from rlsguard.render.manifest import statements_hash
@@ -62,9 +64,17 @@ def check(scene: Scene) -> Iterator[Finding]:
 
 
 def _own(scene: Scene) -> Iterator[Finding]:
-    if "relation rlsguard.own_rows" not in scene.found:
+    view = "relation rlsguard.own_rows"
+    if view not in scene.found or scene.found[view] != scene.expected.definitions.get(view, scene.found[view]):
+        return  # that it is gone or changed is told by itself
+    try:
+        with scene.surroundings.session.savepoint():
+            gone = [table for table, intact in scene.rows("check/own_rows") if not intact]
+    except psycopg.errors.InsufficientPrivilege as error:
+        # One of the tables belongs to somebody else, say, who has not let the view in.
+        mend = "Mend what else is found of the guard's tables."
+        yield scene.finding(kinds.NOT_LOOKED, "rlsguard.own_rows", f"could not look: {explain(error)}.", mend)
         return
-    gone = [table for table, intact in scene.rows("check/own_rows") if not intact]
     if "hop_like" in gone and ("guard_only" in gone or _blind(scene)):
         gone.remove("hop_like")  # it may be there, and the guard not see it
     for table in gone:
