@@ -1,5 +1,5 @@
 -- The ledger: every opt-out and opt-in, append-only for everyone, the owner included.
-CALL rlsguard.take_back('{opt_out_event, refuse_change}');
+CALL rlsguard.take_back('{opt_out_event, opt_out_event_id_seq, refuse_change}');
 SET LOCAL ROLE rlsguard_owner;
 
 CREATE TABLE IF NOT EXISTS rlsguard.opt_out_event (
@@ -35,6 +35,7 @@ COMMENT ON COLUMN rlsguard.opt_out_event.leaf_hash IS 'sha256(0x00 || payload), 
 
 -- A crash empties an unlogged table.
 ALTER TABLE rlsguard.opt_out_event SET LOGGED;
+ALTER TABLE rlsguard.opt_out_event ALTER COLUMN id SET NO CYCLE SET INCREMENT BY 1 SET NO MINVALUE SET NO MAXVALUE;
 
 CREATE OR REPLACE FUNCTION rlsguard.refuse_change() RETURNS trigger
 LANGUAGE plpgsql

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from rlsguard import catalog
-from rlsguard.check import around, built_in, guard, kinds, ledger, partitions, reads, rows, state, unmapped
+from rlsguard.check import around, built_in, guard, kinds, ledger, manifest, partitions, reads, rows, state, unmapped
 from rlsguard.check.expected import Expected
 from rlsguard.check.model import Finding
 from rlsguard.check.renamed import as_wanted
@@ -17,6 +17,7 @@ from rlsguard.prove.survey import look_around
 
 _CHECKS: tuple[Callable[[Scene], Iterator[Finding]], ...] = (
     guard.check,
+    manifest.check,
     rows.check,
     ledger.check,
     state.check,
