@@ -17,13 +17,18 @@ def test_changes_are_printed_as_they_come(db: Database, tmp_path: Path) -> None:
     (tmp_path / "map.yaml").write_text(BANK_MAP, encoding="utf-8")
     command = [Path(sys.executable).with_name("rlsguard"), "check", tmp_path / "map.yaml", "--dsn", db.dsn()]
     with subprocess.Popen([*command, "--watch", "1"], stdout=subprocess.PIPE, text=True) as watcher:
-        assert watcher.stdout is not None
-        lines = iter(watcher.stdout.readline, "")
-        assert next(lines).endswith("UTC  nothing is found\n")
-        db.execute("CREATE PUBLICATION feed FOR TABLE bank.trans")
-        assert next(lines).endswith("UTC  found\n")
-        assert next(lines).startswith("error    RG206 publication feed: ")
-        db.execute("DROP PUBLICATION feed")
-        assert next(line for line in lines if not line.startswith(" ")).endswith("UTC  ended: RG206 publication feed\n")
-        watcher.send_signal(signal.SIGINT)
+        try:
+            assert watcher.stdout is not None
+            lines = iter(watcher.stdout.readline, "")
+            assert next(lines).endswith("UTC  nothing is found\n")
+            db.execute("CREATE PUBLICATION feed FOR TABLE bank.trans")
+            assert next(lines).endswith("UTC  found\n")
+            assert next(lines).startswith("error    RG206 publication feed: ")
+            db.execute("DROP PUBLICATION feed")
+            assert next(line for line in lines if not line.startswith(" ")).endswith(
+                "UTC  ended: RG206 publication feed\n"
+            )
+        finally:
+            # Where it said something else, it would go on, and the test with it.
+            watcher.send_signal(signal.SIGINT)
     assert watcher.returncode == 130
