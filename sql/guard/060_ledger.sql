@@ -20,6 +20,7 @@ CREATE TABLE IF NOT EXISTS rlsguard.opt_out_event (
     reason text,
     context jsonb NOT NULL CHECK (jsonb_typeof(context) = 'object'),
     previous_hash bytea CHECK (octet_length(previous_hash) = 32),
+    salt bytea NOT NULL CHECK (octet_length(salt) = 32),
     payload bytea NOT NULL,
     leaf_hash bytea NOT NULL CHECK (octet_length(leaf_hash) = 32),
     UNIQUE (subject_kind, subject_key, purpose, version)
@@ -30,7 +31,8 @@ COMMENT ON COLUMN rlsguard.opt_out_event.version IS 'Counts the changes of one s
 COMMENT ON COLUMN rlsguard.opt_out_event.actor IS 'Who asked, as told by the recorder';
 COMMENT ON COLUMN rlsguard.opt_out_event.recorded_by IS 'session_user: the login that recorded it';
 COMMENT ON COLUMN rlsguard.opt_out_event.recorded_as IS 'The role the login had set, or the login itself';
-COMMENT ON COLUMN rlsguard.opt_out_event.payload IS 'The exact bytes that leaf_hash covers: the entry as JSON, in UTC';
+COMMENT ON COLUMN rlsguard.opt_out_event.salt IS 'What personal values are hashed with for the payload; whoever lacks it cannot guess them';
+COMMENT ON COLUMN rlsguard.opt_out_event.payload IS 'The exact bytes that leaf_hash covers: the entry as JSON, in UTC, personal values hashed';
 COMMENT ON COLUMN rlsguard.opt_out_event.leaf_hash IS 'sha256(0x00 || payload), a leaf of RFC 6962, section 2.1';
 
 -- A crash empties an unlogged table.

@@ -20,7 +20,7 @@ from rlsguard.undo import remove_audit, remove_event_triggers, remove_protection
 # What was recorded, and what it needs to stay what it is: append-only, and the salt by which hashes can be told to be
 # equal. All roles stay with it, so that auditors can read it and a later apply finds everybody who may record.
 _RECORDED = ("opt_out_event", "change_event", "secret", "refuse_change")
-_ROLES = ("rlsguard_recorder", "rlsguard_auditor", "rlsguard_nobody", "rlsguard_owner")
+_ROLES = ("rlsguard_recorder", "rlsguard_auditor", "rlsguard_sealer", "rlsguard_nobody", "rlsguard_owner")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ def _functions(*signatures: str) -> tuple[str, ...]:
     return tuple(f"function rlsguard.{signature}" for signature in signatures)
 
 
+_LOG = ("log_epoch", "log_seal", "log_leaf", "log_node", "log_checkpoint")
+
 GUARD_FILES = (
     GuardFile(
         "020_schema.sql",
@@ -52,6 +54,7 @@ GUARD_FILES = (
     GuardFile(
         "070_opt_out.sql",
         _functions(
+            "committed(salt bytea, field text, value text)",
             "event_payload(event rlsguard.opt_out_event)",
             "require_subject_kind(subject_kind text)",
             "require_purposes(purposes text[])",
@@ -81,6 +84,19 @@ GUARD_FILES = (
                 "as_json(changed_row anyelement)",
                 "hand_over_role()",
                 "audit_change()",
+            ),
+        ),
+    ),
+    GuardFile(
+        "085_log.sql",
+        (
+            *(o for name in _LOG for o in (*_table(name), f"trigger rlsguard.{name} append_only")),
+            *_functions(
+                "here()",
+                "subtree_hash(hashes bytea[])",
+                "open_epoch(reason text, published text)",
+                "seal(OUT epoch integer, OUT size bigint, OUT sealed bigint)",
+                "keep_checkpoint(epoch integer, size bigint, note text)",
             ),
         ),
     ),

@@ -1,0 +1,22 @@
+"""Sealing the ledger: its entries in a log whose checkpoints are signed and published outside the database."""
+
+from rlsguard.seal.log import Head, heads, seal
+from rlsguard.seal.places import Place, place
+from rlsguard.seal.publish import Published, publish
+from rlsguard.seal.receipts import consistency, receipt
+from rlsguard.seal.verify import Verdict, Wrong, verify
+
+__all__ = [
+    "Head",
+    "Place",
+    "Published",
+    "Verdict",
+    "Wrong",
+    "consistency",
+    "heads",
+    "place",
+    "publish",
+    "receipt",
+    "seal",
+    "verify",
+]
