@@ -19,7 +19,7 @@ BEGIN ATOMIC
     SELECT pg_catalog.convert_to(pg_catalog.jsonb_build_object(
         'id', event.id,
         'subject_kind', event.subject_kind,
-        'subject_key', rlsguard.committed(event.salt, 'subject_key', event.subject_key),
+        'subject_key', rlsguard.committed(event.key_salt, 'subject_key', event.subject_key),
         'purpose', event.purpose,
         'action', event.action,
         'version', event.version,
@@ -163,6 +163,7 @@ BEGIN
               AND e.purpose = event.purpose AND e.version = event.version - 1
         );
         -- two UUIDs: 244 random bits from the server, with no extension
+        event.key_salt := uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid());
         event.salt := uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid());
         event.payload := rlsguard.event_payload(event);
         event.leaf_hash := sha256(decode('00', 'hex') || event.payload);

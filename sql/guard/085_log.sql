@@ -28,7 +28,7 @@ COMMENT ON COLUMN rlsguard.log_seal.size IS 'How many entries the tree has from 
 CREATE TABLE IF NOT EXISTS rlsguard.log_leaf (
     epoch int NOT NULL REFERENCES rlsguard.log_epoch,
     index bigint NOT NULL CHECK (index >= 0),
-    source text COLLATE "C" NOT NULL CHECK (source IN ('log_epoch', 'opt_out_event')),
+    source text COLLATE "C" NOT NULL CHECK (source IN ('log_epoch', 'opt_out_event', 'erasure')),
     entry bigint NOT NULL,
     hash bytea NOT NULL CHECK (octet_length(hash) = 32),
     PRIMARY KEY (epoch, index),
@@ -177,6 +177,13 @@ BEGIN
                OR e.transaction_id = ANY (ARRAY(SELECT pg_snapshot_xip(last.snapshot))))
           -- such as of the transaction that sealed last, which no snapshot of its own shows
           AND NOT EXISTS (SELECT FROM rlsguard.log_leaf AS l WHERE l.source = 'opt_out_event' AND l.entry = e.id)
+        UNION ALL
+        SELECT 'erasure', e.id, e.leaf_hash, e.transaction_id
+        FROM rlsguard.erasure AS e
+        WHERE (last.snapshot IS NULL
+               OR e.transaction_id >= pg_snapshot_xmax(last.snapshot)
+               OR e.transaction_id = ANY (ARRAY(SELECT pg_snapshot_xip(last.snapshot))))
+          AND NOT EXISTS (SELECT FROM rlsguard.log_leaf AS l WHERE l.source = 'erasure' AND l.entry = e.id)
     ), numbered AS (
         INSERT INTO rlsguard.log_leaf (epoch, index, source, entry, hash)
         SELECT tree.epoch, coalesce(last.size, 0) - 1 + row_number() OVER (ORDER BY f.transaction_id, f.source, f.entry),

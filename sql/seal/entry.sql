@@ -1,5 +1,5 @@
 -- An entry of the ledger, its leaf, and the latest checkpoint that has it.
-SELECT l.epoch, l.index, e.payload, e.salt, e.subject_key, e.actor, host(e.client_address) AS client_address,
+SELECT l.epoch, l.index, e.payload, e.key_salt, e.salt, e.subject_key, e.actor, host(e.client_address) AS client_address,
        e.application_name, e.reason, e.context::text AS context,
        (SELECT c.note FROM rlsguard.log_checkpoint AS c
         WHERE c.epoch = l.epoch AND c.size > l.index

@@ -1,12 +1,20 @@
 -- The leaves of a tree with the entries that they are of.
 SELECT l.index, l.source, l.entry, l.hash,
-       coalesce(e.payload, o.payload) AS payload,
-       coalesce(e.leaf_hash, o.leaf_hash) AS leaf_hash,
-       o.salt, o.subject_kind, o.subject_key, o.purpose, o.action, o.version, o.recorded_at, o.requested_at, o.actor,
-       o.recorded_by, o.recorded_as, host(o.client_address) AS client_address, o.application_name,
-       o.transaction_id::text AS transaction_id, o.reason, o.context::text AS context_text, o.previous_hash
+       coalesce(e.payload, o.payload, x.payload) AS payload,
+       coalesce(e.leaf_hash, o.leaf_hash, x.leaf_hash) AS leaf_hash,
+       o.key_salt, o.salt, o.subject_kind, o.subject_key, o.purpose, o.action, o.version, o.recorded_at, o.requested_at,
+       o.actor, o.recorded_by, o.recorded_as, host(o.client_address) AS client_address, o.application_name,
+       o.transaction_id::text AS transaction_id, o.reason, o.context::text AS context_text, o.previous_hash,
+       erased.id IS NOT NULL AS erased, coalesce(erased.with_key, false) AS key_erased
 FROM rlsguard.log_leaf AS l
 LEFT JOIN rlsguard.log_epoch AS e ON l.source = 'log_epoch' AND e.epoch = l.entry
 LEFT JOIN rlsguard.opt_out_event AS o ON l.source = 'opt_out_event' AND o.id = l.entry
+LEFT JOIN rlsguard.erasure AS x ON l.source = 'erasure' AND x.id = l.entry
+LEFT JOIN (
+    SELECT u.id, bool_or(r.with_key) AS with_key
+    FROM rlsguard.erasure AS r
+    CROSS JOIN LATERAL unnest(r.entries) AS u (id)
+    GROUP BY u.id
+) AS erased ON erased.id = o.id
 WHERE l.epoch = %s
 ORDER BY l.index

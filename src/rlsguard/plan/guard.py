@@ -46,9 +46,11 @@ GUARD_FILES = (
     GuardFile(
         "060_ledger.sql",
         (
-            *_table("opt_out_event"),
+            *_table("opt_out_event", "erasure"),
             "trigger rlsguard.opt_out_event append_only",
-            *_functions("refuse_change()"),
+            "trigger rlsguard.opt_out_event erase_only",
+            "trigger rlsguard.erasure append_only",
+            *_functions("refuse_change()", "erase_only()"),
         ),
     ),
     GuardFile(
@@ -74,6 +76,7 @@ GUARD_FILES = (
             "refusable_purposes()",
         ),
     ),
+    GuardFile("075_erase.sql", _functions("erase(subject_kind text, key text, with_key boolean, reason text)")),
     GuardFile(
         "080_change_event.sql",
         (

@@ -48,6 +48,6 @@ def consistency(conn: psycopg.Connection[Any], epoch: int, old: int, new: int) -
 
 def _disclosed(row: Any) -> Iterator[Disclosed]:
     for field in ("subject_key", "actor", "client_address", "application_name", "reason", "context"):
-        value = getattr(row, field)
-        if value is not None and row.salt is not None:
-            yield Disclosed(field, field_salt(bytes(row.salt), field), value)
+        value, salt = getattr(row, field), row.key_salt if field == "subject_key" else row.salt
+        if value is not None:
+            yield Disclosed(field, field_salt(bytes(salt), field), value)

@@ -16,7 +16,16 @@ from psycopg.rows import namedtuple_row
 from rlsguard.seal.log import Head, StoredHashes, explained, heads, origin
 from rlsguard.seal.places import Place
 from rlsguard.sqlfiles import read
-from rlsguard.tlog import Frontier, Keys, SignedCheckpoint, TlogError, VerifierKey, leaf_hash, verify_checkpoint
+from rlsguard.tlog import (
+    Frontier,
+    Keys,
+    SignedCheckpoint,
+    TlogError,
+    VerifierKey,
+    leaf_hash,
+    salted_hash,
+    verify_checkpoint,
+)
 
 # Enough for one round trip to cost nothing beside the hashing; small enough for memory not to notice.
 _CHUNK = 2000
@@ -186,12 +195,14 @@ def _entry(row: Any) -> str | None:
         return "the entry is gone."
     if leaf_hash(row.payload) != row.hash or row.leaf_hash != row.hash:
         return "the entry's bytes are not those that were sealed."
-    if row.source == "log_epoch":
+    if row.source != "opt_out_event":
         return None
     try:
         said = json.loads(row.payload)
     except ValueError:
         return "the entry's bytes are no JSON."
+    if (row.salt is None and not row.erased) or (row.key_salt is None and not row.key_erased):
+        return "its personal values are gone, and no erasure is on record."
     wrong = [name for name, value in _columns(row) if said.get(name) != value]
     return f"its columns do not say what was sealed: {', '.join(wrong)}." if wrong else None
 
@@ -205,14 +216,10 @@ def _columns(row: Any) -> Iterable[tuple[str, Any]]:
         yield name, _time(getattr(row, name))
     yield "previous_hash", None if row.previous_hash is None else row.previous_hash.hex()
     for name in _COMMITTED:
-        field = name.removesuffix("_text")
-        yield field, _committed(row.salt, field, getattr(row, name))
-
-
-def _committed(salt: bytes, field: str, value: str | None) -> dict[str, str] | None:
-    if value is None:
-        return None
-    return {"sha256": hashlib.sha256(field_salt(salt, field) + value.encode()).hexdigest()}
+        field, value = name.removesuffix("_text"), getattr(row, name)
+        salt = row.key_salt if field == "subject_key" else row.salt
+        if salt is not None:
+            yield field, None if value is None else {"sha256": salted_hash(field_salt(salt, field), value)}
 
 
 def field_salt(salt: bytes, field: str) -> bytes:
