@@ -15,7 +15,16 @@ from rlsguard.cli.options import Seconds, connected, dsn_option, format_option
 from rlsguard.cli.output import count, print_json, say
 from rlsguard.problems import RlsguardError
 from rlsguard.seal.publish import Published
-from rlsguard.tlog import SigningKey, VerifierKey, Witness
+from rlsguard.tlog import (
+    Checkpoint,
+    Keys,
+    Note,
+    SigningKey,
+    VerifierKey,
+    Witness,
+    verify_checkpoint,
+    verify_consistency,
+)
 
 _publish_option = click.option(
     "--publish",
@@ -146,3 +155,73 @@ def receipt(entry: int, dsn: str, output: Path | None, no_values: bool) -> None:
         output.write_bytes(data)
     except OSError as error:
         raise RlsguardError(f"{output}: {error.strerror}") from error
+
+
+@ledger.command(epilog="Example: rlsguard ledger consistency monday.txt today.txt --key ledger.pub")
+@click.argument("old", type=click.Path(path_type=Path))
+@click.argument("new", type=click.Path(path_type=Path))
+@dsn_option
+@public_key_option
+@format_option
+def consistency(old: Path, new: Path, dsn: str, key: VerifierKey, output_format: str) -> None:
+    """Prove that checkpoint NEW has grown from checkpoint OLD: that nothing of what OLD covers was changed.
+
+    The database makes the proof (RFC 6962, section 2.1.2), which is checked here against the two files. Needs the role
+    rlsguard_auditor.
+    """
+    first, second = (_checkpoint(file, key) for file in (old, new))
+    if first.origin != second.origin:
+        raise RlsguardError(f"{old} is of the log {first.origin}, {new} of {second.origin}")
+    with connected(dsn) as conn:
+        proof = sealing.consistency(conn, sealing.epoch(key.name, first.origin), first.size, second.size)
+    verify_consistency(first.size, first.root, second.size, second.root, proof)
+    if output_format == "json":
+        print_json({"old": first, "new": second, "proof": proof})
+    else:
+        say(f"{new} has grown from {old}: from {first.size:,} to {count(second.size, 'entry', 'entries')}")
+
+
+@ledger.command(epilog="Example: rlsguard ledger reanchor --key ledger.pub --publish /worm --reason 'ticket 812'")
+@dsn_option
+@public_key_option
+@_publish_option
+@click.option("--reason", required=True, help="What happened; it becomes the first entry of the new tree.")
+@format_option
+def reanchor(dsn: str, key: VerifierKey, places: tuple[str, ...], reason: str, output_format: str) -> None:
+    """Go on after a restore, an upgrade or a clone: begin another tree of the log, and record why.
+
+    What the tree before had published can still be verified. Refused where the log can simply go on. Needs the role
+    rlsguard_sealer.
+    """
+    with connected(dsn) as conn:
+        done = sealing.reanchor(conn, key, [sealing.place(text) for text in places], reason)
+    if output_format == "json":
+        print_json(done)
+    else:
+        say(f"tree {done.epoch} of the log begins: {done.incident}; rlsguard ledger seal publishes it")
+
+
+@ledger.command(epilog="Example: rlsguard ledger erase client 42 --reason 'GDPR Art. 17, ticket 812'")
+@click.argument("kind")
+@click.argument("key")
+@dsn_option
+@click.option("--with-key", is_flag=True, help="Erase whom it was about as well, once the person's own rows are gone.")
+@click.option("--reason", required=True, help="It goes into the ledger: nothing personal, please.")
+def erase(kind: str, key: str, dsn: str, with_key: bool, reason: str) -> None:
+    """Take a person's values out of the ledger: who asked, from where, why, in what context.
+
+    What was done and when stays, and stays proven. The opt-outs go on holding, and so the key stays, unless --with-key.
+    Needs the rights of rlsguard apply.
+    """
+    with connected(dsn) as conn:
+        erased = sealing.erase(conn, kind, key, with_key=with_key, reason=reason)
+    say(f"the personal values of {count(erased, 'entry', 'entries')} were erased, and that is on record")
+
+
+def _checkpoint(file: Path, key: VerifierKey) -> Checkpoint:
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise RlsguardError(f"{file}: {error.strerror}") from error
+    origin = Checkpoint.parse(Note.parse(data).text).origin
+    return verify_checkpoint(data, Keys(origin, (key,))).checkpoint

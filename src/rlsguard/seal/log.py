@@ -77,11 +77,6 @@ def heads(conn: psycopg.Connection[Any]) -> tuple[Head, ...]:
         return tuple(Head(*row) for row in conn.execute(query).fetchall())
 
 
-def origin(name: str, epoch: int) -> str:
-    """Return the name of a tree, as its checkpoints begin: the first is called like the log."""
-    return name if epoch == 1 else f"{name}/{epoch}"
-
-
 @contextmanager
 def explained(conn: psycopg.Connection[Any]) -> Iterator[None]:
     """Turn errors of the server into ours."""

@@ -9,7 +9,8 @@ from typing import Any
 import psycopg
 
 from rlsguard.problems import RlsguardError
-from rlsguard.seal.log import Head, explained, nodes, origin, root, seal
+from rlsguard.seal.log import Head, explained, nodes, root, seal
+from rlsguard.seal.names import origin
 from rlsguard.seal.places import Place
 from rlsguard.tlog import (
     Checkpoint,

@@ -13,7 +13,8 @@ from typing import Any
 import psycopg
 from psycopg.rows import namedtuple_row
 
-from rlsguard.seal.log import Head, StoredHashes, explained, heads, origin
+from rlsguard.seal.log import Head, StoredHashes, explained, heads
+from rlsguard.seal.names import origin
 from rlsguard.seal.places import Place
 from rlsguard.sqlfiles import read
 from rlsguard.tlog import (
