@@ -48,7 +48,13 @@ class TiledNodes:
         return self._tile(level - above, tile)[above][place]
 
     def tile(self, level: int, index: int) -> Sequence[bytes]:
-        """Return the hashes of a tile as tlog-tiles numbers them, as many as the tree has."""
+        """Return the hashes of a tile as tlog-tiles numbers them, as many as the tree has.
+
+        Raises:
+            TlogError: the tree has none there, or the store lacks hashes.
+        """
+        if level < 0:
+            raise TlogError(f"there are no tiles of level {level}")
         return tuple(self._tile(level * TILE_HEIGHT, index)[0])
 
     def _tile(self, level: int, index: int) -> list[list[bytes]]:
