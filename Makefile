@@ -1,6 +1,6 @@
 # A Debian-like machine with Python 3.11 or later, make and git is enough; the rest is fetched into .venv.
 
-.PHONY: help demo test test-all lint bench clean postgres
+.PHONY: help demo test test-all lint bench clean postgres go
 .DELETE_ON_ERROR:
 
 help:
@@ -15,10 +15,10 @@ demo: .venv/installed
 	@.venv/bin/rlsguard demo $(ARGS)
 
 # `make test ARGS="-k catalog"` runs a part.
-test: lint postgres
+test: lint postgres go
 	.venv/bin/pytest -n logical --maxprocesses 4 --by-turns $(ARGS)
 
-test-all: lint postgres
+test-all: lint postgres go
 	.venv/bin/pytest -n logical --maxprocesses 4 $(ARGS)
 
 lint: .venv/installed-dev
@@ -32,6 +32,10 @@ bench: .venv/installed
 # PostgreSQL 15 with pgaudit where it may be installed; 16 and 18 come with the virtual environment.
 postgres:
 	@tests/install_postgres.sh
+
+# Go with its own transparency log, where it may be installed: tests/tlog asks what it thinks of ours.
+go:
+	@tests/install_go.sh
 
 clean:
 	rm -rf .venv .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
