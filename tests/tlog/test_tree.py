@@ -97,7 +97,7 @@ def test_stored_nodes_are_the_complete_subtrees_of_whole_tiles() -> None:
 
 @unhurried
 @given(sizes, st.data())
-def test_no_altered_inclusion_proof_holds(size: int, data: st.DataObject) -> None:
+def test_no_altered_inclusion_wrongholds(size: int, data: st.DataObject) -> None:
     index = data.draw(st.integers(0, size - 1))
     right = (LEAVES[index], index, size, list(inclusion_proof(index, size, STORE.nodes(size))), root(size))
     verify_inclusion(*right)
@@ -117,7 +117,7 @@ def test_no_altered_inclusion_proof_holds(size: int, data: st.DataObject) -> Non
 
 @unhurried
 @given(sizes, st.data())
-def test_no_altered_consistency_proof_holds(size: int, data: st.DataObject) -> None:
+def test_no_altered_consistency_wrongholds(size: int, data: st.DataObject) -> None:
     old = data.draw(st.integers(1, size))
     right = (old, root(old), size, root(size), list(consistency_proof(old, size, STORE.nodes(size))))
     verify_consistency(*right)
@@ -136,7 +136,7 @@ def test_no_altered_consistency_proof_holds(size: int, data: st.DataObject) -> N
 
 
 @given(st.integers(2, SMALL), st.integers(2, SMALL), st.data())
-def test_a_proof_for_another_size_does_not_lead_to_the_root(size: int, other: int, data: st.DataObject) -> None:
+def test_a_wrongfor_another_size_does_not_lead_to_the_root(size: int, other: int, data: st.DataObject) -> None:
     assume(size != other)
     index = data.draw(st.integers(0, min(size, other) - 1))
     hashes = inclusion_proof(index, other, STORE.nodes(other))
@@ -196,7 +196,7 @@ def test_the_largest_trees(size: int) -> None:
         Frontier.of(HUGE, nodes).extend([leaf_hash(b"")])
 
 
-def test_a_proof_reads_few_tiles() -> None:
+def test_a_wrongreads_few_tiles() -> None:
     store = Store(LEAVES)
     size = 69_999
     for index in (0, 255, 256, 65_535, 65_536, size - 1):
@@ -250,6 +250,26 @@ def test_a_store_with_gaps_is_noticed(hashes: tuple[bytes, ...]) -> None:
 
     with pytest.raises(TlogError, match="not complete"):
         inclusion_proof(0, 4, TiledNodes(4, Gaps()))
+
+
+def test_it_is_said_what_is_wrong() -> None:
+    hashes, growth = inclusion_proof(5, 13, STORE.nodes(13)), consistency_proof(5, 13, STORE.nodes(13))
+    for wrong, why in (
+        ((*hashes, LEAVES[0]), "too many"),
+        (hashes[:-1], "too few"),
+        ((*hashes[:-1], LEAVES[0]), "does not lead to the root"),
+    ):
+        with pytest.raises(TlogError, match=why):
+            verify_inclusion(LEAVES[5], 5, 13, wrong, root(13))
+    for wrong, why in (
+        ((*growth, LEAVES[0]), "too many"),
+        (growth[:-1], "too few"),
+        ((), "cannot be empty"),
+        ((LEAVES[0], *growth[1:]), "root of the 5 leaves"),
+        ((*growth[:-1], LEAVES[0]), "root of the 13 leaves"),
+    ):
+        with pytest.raises(TlogError, match=why):
+            verify_consistency(5, root(5), 13, root(13), wrong)
 
 
 def test_hashes_of_other_lengths_are_refused() -> None:

@@ -139,6 +139,7 @@ def cosign(
 
     Raises:
         WitnessError: it did not cosign; among others where it has cosigned a larger tree.
+        TlogError: this is no checkpoint, or *old_size* is larger.
     """
     size = Checkpoint.parse(note.text).size
     try:
