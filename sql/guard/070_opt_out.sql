@@ -5,7 +5,7 @@ SET LOCAL ROLE rlsguard_owner;
 
 -- What a payload holds of a personal value: the value can be erased, and the payload still proves what it proved.
 CREATE OR REPLACE FUNCTION rlsguard.committed(salt bytea, field text, value text) RETURNS jsonb
-LANGUAGE sql IMMUTABLE
+LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT CASE WHEN value IS NOT NULL THEN pg_catalog.jsonb_build_object('sha256', pg_catalog.encode(pg_catalog.sha256(
         pg_catalog.sha256(salt || pg_catalog.convert_to(field, 'UTF8')) || pg_catalog.convert_to(value, 'UTF8')), 'hex')) END;

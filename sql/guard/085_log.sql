@@ -87,7 +87,7 @@ COMMENT ON FUNCTION rlsguard.here() IS 'Server and database, as log_epoch.place 
 
 -- RFC 6962, section 2.1, for as many hashes as are a power of two.
 CREATE OR REPLACE FUNCTION rlsguard.subtree_hash(hashes bytea[]) RETURNS bytea
-LANGUAGE plpgsql IMMUTABLE STRICT
+LANGUAGE plpgsql STABLE STRICT
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
