@@ -25,10 +25,10 @@ WITH definition (object, definition) AS (
     SELECT 'schema ' || n.nspname,
            concat_ws(E'\n',
                -- that of the event triggers is a superuser's, whoever that is
-               CASE WHEN o.rolsuper THEN 'OWNER SUPERUSER' ELSE 'OWNER ' || n.nspowner::regrole END,
+               CASE WHEN o.rolsuper AND n.nspname = 'rlsguard_events' THEN 'OWNER SUPERUSER' ELSE 'OWNER ' || n.nspowner::regrole END,
                (SELECT string_agg('RIGHTS ' || a.item, E'\n' ORDER BY a.item::text)
                 FROM unnest(coalesce(n.nspacl, acldefault('n', n.nspowner))) AS a (item)
-                WHERE NOT (o.rolsuper AND (SELECT grantee = n.nspowner FROM aclexplode(ARRAY[a.item]) LIMIT 1))))
+                WHERE NOT (o.rolsuper AND n.nspname = 'rlsguard_events' AND (SELECT grantee = n.nspowner FROM aclexplode(ARRAY[a.item]) LIMIT 1))))
     FROM pg_namespace AS n
     JOIN pg_roles AS o ON o.oid = n.nspowner
     WHERE n.nspname IN ('rlsguard', 'rlsguard_views', 'rlsguard_events')
@@ -94,11 +94,11 @@ WITH definition (object, definition) AS (
     UNION ALL
     SELECT 'function ' || n.nspname || '.' || p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')',
            concat_ws(E'\n', pg_get_functiondef(p.oid),
-               CASE WHEN o.rolsuper THEN 'OWNER SUPERUSER' ELSE 'OWNER ' || p.proowner::regrole END,
+               CASE WHEN o.rolsuper AND n.nspname = 'rlsguard_events' THEN 'OWNER SUPERUSER' ELSE 'OWNER ' || p.proowner::regrole END,
                -- rights, but for those that come and go with audited tables that have partitions
                (SELECT string_agg('RIGHTS ' || a.item, E'\n' ORDER BY a.item::text)
                 FROM unnest(coalesce(p.proacl, acldefault('f', p.proowner))) AS a (item)
-                WHERE NOT (o.rolsuper AND (SELECT grantee = p.proowner FROM aclexplode(ARRAY[a.item]) LIMIT 1))
+                WHERE NOT (o.rolsuper AND n.nspname = 'rlsguard_events' AND (SELECT grantee = p.proowner FROM aclexplode(ARRAY[a.item]) LIMIT 1))
                   AND NOT EXISTS (
                     SELECT FROM pg_trigger AS t
                     JOIN pg_class AS c ON c.oid = t.tgrelid AND c.relkind = 'p'

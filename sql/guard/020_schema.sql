@@ -76,7 +76,7 @@ BEGIN
             SELECT f.grantee FROM pg_attribute AS at CROSS JOIN LATERAL aclexplode(at.attacl) AS f WHERE at.attrelid = c.oid
         ) AS a
         LEFT JOIN pg_roles AS r ON r.oid = a.grantee
-        WHERE n.nspname IN ('rlsguard', 'rlsguard_views') AND c.relkind IN ('r', 'v') AND c.relname = ANY (names)
+        WHERE n.nspname IN ('rlsguard', 'rlsguard_views') AND c.relkind IN ('r', 'v', 'S') AND c.relname = ANY (names)
           AND a.grantee <> c.relowner
     LOOP
         EXECUTE format('REVOKE ALL ON TABLE %s FROM %I CASCADE', relation, grantee);

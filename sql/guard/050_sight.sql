@@ -8,6 +8,8 @@ SET LOCAL ROLE rlsguard_owner;
 CREATE TABLE IF NOT EXISTS rlsguard.guard_only (
     one boolean PRIMARY KEY CHECK (one)
 );
+-- A crash empties an unlogged table.
+ALTER TABLE rlsguard.guard_only SET LOGGED;
 -- First, for were it forced, not even its owner could write it.
 ALTER TABLE rlsguard.guard_only ENABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY;
 INSERT INTO rlsguard.guard_only VALUES (true) ON CONFLICT DO NOTHING;
@@ -20,6 +22,7 @@ GRANT SELECT ON rlsguard.guard_only TO PUBLIC;
 CREATE TABLE IF NOT EXISTS rlsguard.hop_like (
     one boolean PRIMARY KEY CHECK (one)
 );
+ALTER TABLE rlsguard.hop_like SET LOGGED;
 ALTER TABLE rlsguard.hop_like NO FORCE ROW LEVEL SECURITY;
 INSERT INTO rlsguard.hop_like VALUES (true) ON CONFLICT DO NOTHING;
 ALTER TABLE rlsguard.hop_like ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;

@@ -5,6 +5,8 @@ SET LOCAL ROLE rlsguard_owner;
 CREATE OR REPLACE PROCEDURE rlsguard.expect_policies(of_table regclass, row_security boolean, policies name[])
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+-- Planned once, when there are few policies, and run for each of thousands of tables.
+SET enable_seqscan = off
 AS $$
 DECLARE
     ours CONSTANT text := '^(!+rlsguard|rlsguard (baseline|present|owner|hop))$';
@@ -43,18 +45,24 @@ DECLARE
         JOIN rlsguard.purpose AS p ON p.purpose = s.purpose AND p.opt_out
         WHERE s.in_force
         GROUP BY s.purpose$q$;
+    told text := $q$
+        SELECT e.subject_kind, e.purpose, count(*)
+        FROM (SELECT DISTINCT ON (e.subject_kind, e.subject_key, e.purpose) e.*
+              FROM rlsguard.opt_out_event AS e
+              ORDER BY e.subject_kind, e.subject_key, e.purpose, e.version DESC) AS e
+        WHERE e.action = 'opt_out'%s
+        GROUP BY 1, 2$q$;
 BEGIN
-    IF EXISTS (SELECT FROM rlsguard.subject) THEN
-        counted := (SELECT string_agg(format(counted, s.kind, 'opt_out_' || s.kind), ' UNION ALL ') FROM rlsguard.subject AS s);
-    ELSE
-        counted := $q$
-            SELECT e.subject_kind, e.purpose, count(*)
-            FROM (SELECT DISTINCT ON (e.subject_kind, e.subject_key, e.purpose) e.*
-                  FROM rlsguard.opt_out_event AS e
-                  ORDER BY e.subject_kind, e.subject_key, e.purpose, e.version DESC) AS e
-            WHERE e.action = 'opt_out'
-            GROUP BY 1, 2$q$;
-    END IF;
+    counted := coalesce(
+        -- where the state is gone, the ledger tells
+        (SELECT string_agg(
+            CASE WHEN to_regclass(format('rlsguard.%I', 'opt_out_' || s.kind)) IS NOT NULL
+                 THEN format(counted, s.kind, 'opt_out_' || s.kind)
+                 ELSE format(told, format($q$
+          AND e.subject_kind = %L AND e.purpose IN (SELECT p.purpose FROM rlsguard.purpose AS p WHERE p.opt_out)$q$, s.kind))
+            END, ' UNION ALL ')
+         FROM rlsguard.subject AS s),
+        format(told, ''));
     FOR kind, purpose, opt_outs, missing IN EXECUTE format($q$
         SELECT c.kind, c.purpose, c.opt_outs, CASE WHEN $2 ? c.kind THEN c.purpose ELSE c.kind END
         FROM (%s) AS c (kind, purpose, opt_outs)

@@ -1,5 +1,5 @@
 -- The ledger: every opt-out and opt-in, append-only for everyone, the owner included.
-CALL rlsguard.take_back('{opt_out_event, erasure, refuse_change, erase_only}');
+CALL rlsguard.take_back('{opt_out_event, opt_out_event_id_seq, erasure, erasure_id_seq, refuse_change, erase_only}');
 SET LOCAL ROLE rlsguard_owner;
 
 CREATE TABLE IF NOT EXISTS rlsguard.opt_out_event (
@@ -43,6 +43,7 @@ COMMENT ON COLUMN rlsguard.opt_out_event.leaf_hash IS 'sha256(0x00 || payload), 
 
 -- A crash empties an unlogged table.
 ALTER TABLE rlsguard.opt_out_event SET LOGGED;
+ALTER TABLE rlsguard.opt_out_event ALTER COLUMN id SET NO CYCLE SET INCREMENT BY 1 SET NO MINVALUE SET NO MAXVALUE;
 
 -- A person's values can be erased from the ledger, and that alone: the payload still proves what it proved.
 CREATE TABLE IF NOT EXISTS rlsguard.erasure (
@@ -54,6 +55,8 @@ CREATE TABLE IF NOT EXISTS rlsguard.erasure (
     payload bytea NOT NULL,
     leaf_hash bytea NOT NULL CHECK (octet_length(leaf_hash) = 32)
 );
+ALTER TABLE rlsguard.erasure SET LOGGED;
+ALTER TABLE rlsguard.erasure ALTER COLUMN id SET NO CYCLE SET INCREMENT BY 1 SET NO MINVALUE SET NO MAXVALUE;
 COMMENT ON TABLE rlsguard.erasure IS 'Which entries of the ledger had their personal values erased; written by rlsguard.erase() only';
 COMMENT ON COLUMN rlsguard.erasure.with_key IS 'Whether the key went too, and with it what policies ask';
 

@@ -1,5 +1,5 @@
 -- Row changes of audited tables.
-CALL rlsguard.take_back('{change_event, secret, withhold, as_json, hand_over_role, audit_change}');
+CALL rlsguard.take_back('{change_event, change_event_id_seq, secret, own_rows, withhold, as_json, hand_over_role, audit_change}');
 SET LOCAL ROLE rlsguard_owner;
 
 CREATE TABLE IF NOT EXISTS rlsguard.change_event (
@@ -18,6 +18,9 @@ CREATE TABLE IF NOT EXISTS rlsguard.change_event (
     client_address inet DEFAULT inet_client_addr(),
     application_name text NOT NULL DEFAULT current_setting('application_name')
 );
+-- A crash empties an unlogged table.
+ALTER TABLE rlsguard.change_event SET LOGGED;
+ALTER TABLE rlsguard.change_event ALTER COLUMN id SET NO CYCLE SET INCREMENT BY 1 SET NO MINVALUE SET NO MAXVALUE;
 CREATE INDEX IF NOT EXISTS change_event_changed_at ON rlsguard.change_event USING brin (changed_at);
 COMMENT ON TABLE rlsguard.change_event IS 'Row changes of the tables that the data map audits; append-only';
 COMMENT ON COLUMN rlsguard.change_event.changed_at IS 'Start of the statement that made the change';
@@ -30,6 +33,7 @@ CREATE TABLE IF NOT EXISTS rlsguard.secret (
     name text PRIMARY KEY,
     value bytea NOT NULL
 );
+ALTER TABLE rlsguard.secret SET LOGGED;
 COMMENT ON TABLE rlsguard.secret IS 'The salt of hashed columns; the guard alone reads it';
 -- Two UUIDs: 244 random bits from the server, with no extension.
 INSERT INTO rlsguard.secret
@@ -40,6 +44,11 @@ CREATE OR REPLACE TRIGGER append_only
     BEFORE UPDATE OR DELETE OR TRUNCATE ON rlsguard.change_event
     FOR EACH STATEMENT EXECUTE FUNCTION rlsguard.refuse_change();
 ALTER TABLE rlsguard.change_event ENABLE ALWAYS TRIGGER append_only;
+-- With another salt equal values would no longer look equal.
+CREATE OR REPLACE TRIGGER append_only
+    BEFORE UPDATE OR DELETE OR TRUNCATE ON rlsguard.secret
+    FOR EACH STATEMENT EXECUTE FUNCTION rlsguard.refuse_change();
+ALTER TABLE rlsguard.secret ENABLE ALWAYS TRIGGER append_only;
 
 ALTER TABLE rlsguard.change_event ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE rlsguard.secret ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
@@ -49,6 +58,18 @@ CREATE POLICY guard ON rlsguard.change_event USING (true);
 CREATE POLICY guard ON rlsguard.secret USING (true);
 GRANT SELECT ON rlsguard.change_event TO rlsguard_auditor;
 
+-- Whether the rows are there that the guard itself goes by; for auditors, who may not see them.
+CREATE OR REPLACE VIEW rlsguard.own_rows AS
+SELECT 'guard_only' AS of_table,
+       (SELECT count(*) FROM rlsguard.guard_only AS g WHERE g.one) = 1 AS intact
+UNION ALL
+SELECT 'hop_like', (SELECT count(*) FROM rlsguard.hop_like AS h WHERE h.one) = 1
+UNION ALL
+SELECT 'secret', (SELECT array_agg(s.name || ' ' || octet_length(s.value)) FROM rlsguard.secret AS s) = '{audit_salt 32}'::text[];
+COMMENT ON VIEW rlsguard.own_rows IS 'Whether the guard has the rows that it goes by';
+REVOKE ALL ON rlsguard.own_rows FROM PUBLIC;
+GRANT SELECT ON rlsguard.own_rows TO rlsguard_auditor;
+
 -- Columns to redact are taken out, columns to hash are replaced. A column that the row does not have was
 -- renamed behind the map's back: then everything is withheld.
 CREATE OR REPLACE FUNCTION rlsguard.withhold(changed_row jsonb, redact text[], hash text[]) RETURNS jsonb
@@ -57,7 +78,7 @@ SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT CASE
         WHEN NOT changed_row ?& (redact || hash) THEN '{}'::jsonb
-        ELSE changed_row - redact || coalesce((
+        ELSE changed_row - (redact || hash) || coalesce((
             SELECT jsonb_object_agg(
                 h.name,
                 CASE
@@ -88,7 +109,8 @@ $$;
 COMMENT ON FUNCTION rlsguard.hand_over_role() IS 'Tells audit_change() who current_user was';
 REVOKE ALL ON FUNCTION rlsguard.hand_over_role() FROM PUBLIC;
 
--- to_jsonb() runs the casts to json that owners of types have made. Here they run without a right to anything.
+-- to_jsonb() runs the casts to json that owners of types have made. Here they run without a right to anything, and all
+-- that they do is undone: they could make functions that run as rlsguard_nobody ever after, or drop this one.
 GRANT CREATE, USAGE ON SCHEMA rlsguard TO rlsguard_nobody;
 SET LOCAL ROLE rlsguard_nobody;
 
@@ -97,8 +119,18 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET row_security = on
 AS $$
+DECLARE
+    said jsonb;
 BEGIN
-    RETURN to_jsonb(changed_row);
+    said := to_jsonb(changed_row);
+    RAISE SQLSTATE 'UNDO0';
+EXCEPTION WHEN SQLSTATE 'UNDO0' THEN
+    -- None if it was a cast that raised it.
+    IF said IS NULL THEN
+        RAISE EXCEPTION 'a type of %: its cast to json failed', pg_typeof(changed_row)
+            USING ERRCODE = 'data_exception';
+    END IF;
+    RETURN said;
 END
 $$;
 COMMENT ON FUNCTION rlsguard.as_json(anyelement) IS 'A row as JSON; code of its types'' owners runs as rlsguard_nobody';

@@ -11,6 +11,7 @@ CREATE TABLE IF NOT EXISTS rlsguard.manifest (
     applied_at timestamptz NOT NULL DEFAULT now(),
     applied_by text NOT NULL DEFAULT session_user
 );
+ALTER TABLE rlsguard.manifest SET LOGGED;
 COMMENT ON TABLE rlsguard.manifest IS 'What rlsguard has made in this database, and what it found there before';
 COMMENT ON COLUMN rlsguard.manifest.made_in IS 'Server and database whose OIDs are in detail; a restored dump has others';
 ALTER TABLE rlsguard.manifest ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;

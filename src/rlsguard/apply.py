@@ -21,9 +21,19 @@ from rlsguard.plan.model import Grants, MapRows, Notice, Unit
 from rlsguard.problems import RlsguardError, did_you_mean
 from rlsguard.rights import missing_rights
 from rlsguard.sqlfiles import read
-from rlsguard.undo import drop_stale, remove_audit, remove_event_triggers, remove_protection, remove_view, stop_adding
+from rlsguard.undo import (
+    drop_stale,
+    remove_audit,
+    remove_event_triggers,
+    remove_protection,
+    remove_state,
+    remove_view,
+    stop_adding,
+)
 
 ASK_DOCTOR = "rlsguard doctor MAP says what to do about missing rights"
+
+LEDGER_GONE = "the ledger, rlsguard.opt_out_event, is gone; bring it back first: docs/restore.md, If the ledger is gone"
 
 Action = Literal["create", "replace", "remove", "forget"]
 
@@ -128,6 +138,7 @@ def apply(
                 live = catalog.load(conn)
                 delta = _delta(conn, live, datamap, prune)
                 _require_rights(conn, live, delta)
+                _refuse_unknown(conn, delta, release)
                 conn.execute("SELECT set_config('rlsguard.release', %s::text[]::text, true)", [list(release)])
                 delta = replace(delta, ending=_ending(conn, delta))
                 announce(delta)
@@ -187,6 +198,8 @@ def _enter(conn: psycopg.Connection[Any], lock_timeout: float) -> None:
 
 def _delta(conn: psycopg.Connection[Any], live: Catalog, datamap: DataMap, prune: Collection[QualifiedName]) -> Delta:
     installed = load_installed(conn)
+    if ledger_gone(installed):
+        raise RlsguardError(f"nothing was changed: {LEDGER_GONE}")
     wanted = plan.build(datamap, live, installed)
     units = {unit.unit for unit in wanted.units}
     oids = {table.oid: name for name, table in live.tables.items()}
@@ -207,7 +220,9 @@ def _delta(conn: psycopg.Connection[Any], live: Catalog, datamap: DataMap, prune
             # It, or what it is a partition of, is named for pruning; or is still in the map, and only this part of its
             # guard is gone from it.
             unknown_prune.discard(oids[oid])
-            remove.append(entry)
+            # By the name that it has now.
+            its = {"schema": oids[oid].schema, "table": oids[oid].name}
+            remove.append(replace(entry, detail={**entry.detail, **its}))
         else:
             kept[oids[oid]] = None
             views_in_use.update(entry.detail.get("views", ()))
@@ -217,11 +232,24 @@ def _delta(conn: psycopg.Connection[Any], live: Catalog, datamap: DataMap, prune
         raise RlsguardError(f"cannot prune {name}: it is {where}")
     for entry in installed.manifest.values():
         kind = entry.detail.get("kind")
+        if entry.unit in units or kind in ("protect", "audit"):
+            continue
+        # Views that kept tables ask stay, and what those may read.
         unused = kind == "event triggers" or (kind == "view" and entry.detail["view"] not in views_in_use)
-        if unused and entry.unit not in units:
+        if unused or (entry.unit.startswith("state ") and not views_in_use):
             remove.append(entry)
+        elif kind != "view" and not entry.unit.startswith("state "):
+            forget.append(entry)
     make = tuple(unit for unit in wanted.units if not _is_right(unit, installed))
+    # Policies use views, and these states.
+    order = {"view": 1, None: 2}
+    remove.sort(key=lambda entry: order.get(entry.detail.get("kind"), 0))
     return Delta(wanted, make, tuple(remove), tuple(forget), tuple(kept), installed)
+
+
+def ledger_gone(installed: Installed) -> bool:
+    """Tell whether the guard is there without its ledger: an empty one would pass for the truth."""
+    return bool(installed.manifest) and "relation rlsguard.opt_out_event" not in installed.objects
 
 
 def _require_rights(conn: psycopg.Connection[Any], live: Catalog, delta: Delta) -> None:
@@ -244,6 +272,18 @@ def _is_right(unit: Unit, installed: Installed) -> bool:
     return all(name in entry.objects and installed.objects.get(name) == entry.objects[name] for name in unit.objects)
 
 
+def _refuse_unknown(conn: psycopg.Connection[Any], delta: Delta, release: Collection[str]) -> None:
+    """Raise an error for names to release that are nothing's: who mistyped one would think that it was released."""
+    tables = {f"relation rlsguard.{name}" for name in ("opt_out_event", "purpose", "subject")}
+    if not release or not tables <= delta.installed.objects.keys():
+        return
+    known = {name for (name,) in conn.execute(read("released.sql")).fetchall()}
+    for name in sorted(set(release) - known):
+        raise RlsguardError(
+            f"cannot release {name}: there is no such purpose or kind of person{did_you_mean(name, known)}"
+        )
+
+
 def _ending(conn: psycopg.Connection[Any], delta: Delta) -> tuple[tuple[str, str, int], ...]:
     """Return the opt-outs in force that end by the map, and were released.
 
@@ -253,6 +293,8 @@ def _ending(conn: psycopg.Connection[Any], delta: Delta) -> tuple[tuple[str, str
     if not any(name.startswith("function rlsguard.ending(") for name in delta.installed.objects):
         return ()
     (rows,) = (unit for unit in delta.plan.units if isinstance(unit, MapRows))
+    if "relation rlsguard.manifest" not in delta.installed.objects:
+        conn.execute(read("guard/090_manifest.sql"))
     conn.execute(render.expect_kept(rows))
     return tuple(row[:3] for row in conn.execute(render.ending(rows)).fetchall())
 
@@ -279,16 +321,36 @@ def _execute(conn: psycopg.Connection[Any], delta: Delta) -> None:
         conn.execute(stop_adding(adder))
     if delta.make:
         conn.execute(render.manifest_statements(delta.make))
+        _refuse_what_stays(conn, delta)
     gone = [entry.unit for entry in (*delta.remove, *delta.forget)]
     conn.execute("DELETE FROM rlsguard.manifest WHERE unit = ANY (%s)", [gone])
     if delta.kept_by_events:
         conn.execute(read("each/resume_event_triggers.sql"))
 
 
+def _refuse_what_stays(conn: psycopg.Connection[Any], delta: Delta) -> None:
+    """Raise an error for tables of the guard that the same statements no longer make what they made before.
+
+    What somebody has done to them, such as a column more or a constraint less, must not be noted as the guard's own.
+    """
+    made = dict(conn.execute("SELECT unit, objects FROM rlsguard.manifest").fetchall())
+    wrong: list[str] = []
+    for unit in delta.make:
+        before = delta.installed.manifest.get(unit.unit)
+        if before is not None and before.made_here and before.statements_hash == render.statements_hash(unit):
+            tables = (name for name in unit.objects if name.startswith("relation rlsguard.") and name in before.objects)
+            wrong += [name for name in tables if made[unit.unit].get(name) != before.objects[name]]
+    if wrong:
+        named = ", ".join(name.removeprefix("relation ") for name in wrong)
+        raise RlsguardError(
+            f"nothing was changed: {named} is not what it was made, and no apply can undo that;"
+            " rlsguard check MAP shows what was done to it, and the SQL that undoes it"
+        )
+
+
 def _removals(entries: tuple[ManifestEntry, ...]) -> Iterator[sql.Composed]:
-    # Views last: policies use them.
-    for entry in sorted(entries, key=lambda e: e.detail["kind"] == "view"):
-        match entry.detail["kind"]:
+    for entry in entries:
+        match entry.detail.get("kind"):
             case "protect":
                 yield from remove_protection(entry.detail)
             case "audit":
@@ -297,6 +359,8 @@ def _removals(entries: tuple[ManifestEntry, ...]) -> Iterator[sql.Composed]:
                 yield remove_view(entry.detail)
             case "event triggers":
                 yield from remove_event_triggers()
+            case None:
+                yield remove_state(entry.unit.removeprefix("state "))
 
 
 def _adders(details: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:

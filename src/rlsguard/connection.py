@@ -57,6 +57,12 @@ def without_secrets(dsn: str) -> str:
     return make_conninfo("", **shown)
 
 
+def place_of(conn: psycopg.Connection[Any]) -> str:
+    """Return where *conn* leads, as `host:port/database`; a socket is `[local]`, as psql has it."""
+    host = "[local]" if conn.info.host.startswith(("/", "@")) else conn.info.host
+    return f"{host}:{conn.info.port}/{conn.info.dbname}"
+
+
 def explain(error: psycopg.Error) -> str:
     """Return a server's error as one line, with its hint."""
     text = error.diag.message_primary or str(error).strip()

@@ -9,7 +9,7 @@ from psycopg import sql
 
 from rlsguard.names import Name
 from rlsguard.plan.event_triggers import ROUTINES
-from rlsguard.plan.model import policy_view
+from rlsguard.plan.model import guard, policy_view, state_table
 
 
 def remove_protection(detail: Mapping[str, Any]) -> Iterator[sql.Composed]:
@@ -57,3 +57,13 @@ def remove_event_triggers() -> Iterator[sql.Composed]:
 def remove_view(detail: Mapping[str, Any]) -> sql.Composed:
     """Return the statement that drops one of the guard's views; it fails where something still uses it."""
     return sql.SQL("DROP VIEW IF EXISTS {}").format(policy_view(detail["view"]).sql)
+
+
+def remove_state(kind: str) -> sql.Composed:
+    """Return the statement that drops the state of a kind of person, which the ledger can tell anew."""
+    functions = (f"change_{kind}", f"order_{kind}", f"spellings_{kind}", f"key_{kind}")
+    drop = sql.SQL(
+        "DROP FUNCTION IF EXISTS {}(text, text, boolean), {}(text[], text[]), {}(text), {}(text);"
+        " DROP TABLE IF EXISTS {}"
+    )
+    return drop.format(*(guard(name).sql for name in functions), state_table(kind).sql)

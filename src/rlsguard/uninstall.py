@@ -144,6 +144,7 @@ def _user_tables(conn: psycopg.Connection[Any]) -> Iterator[sql.Composed]:
     """Yield what un-guards every table, under the name that it has now."""
     names = {oid: (schema, name) for oid, schema, name in _fetch(conn, read("uninstall/tables.sql"))}
     done: set[tuple[str, str]] = set()
+    audited: set[tuple[str, str]] = set()
     for entry in load_installed(conn).manifest.values():
         place = names.get(entry.detail.get("oid", 0))
         if place is None:
@@ -153,7 +154,12 @@ def _user_tables(conn: psycopg.Connection[Any]) -> Iterator[sql.Composed]:
             done.add(place)
             yield from remove_protection(detail)
         elif detail["kind"] == "audit":
+            audited.add(place)
             yield from remove_audit(detail)
+    # Tables that were renamed, and another guarded under their name, are no longer in the manifest.
+    for schema, name, triggers in _fetch(conn, read("uninstall/audits.sql")):
+        if (schema, name) not in audited:
+            yield from remove_audit({"schema": schema, "table": name, "triggers": triggers})
     # Hop policies, and whatever is ours on tables that the manifest does not know.
     for schema, name, policies in _fetch(conn, read("uninstall/policies.sql")):
         if (schema, name) not in done and any(policy.endswith("!rlsguard") for policy in policies):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import threading
 
@@ -105,6 +106,30 @@ def test_apply_mends_what_was_changed_behind_its_back(bank, sabotage, mended):
     assert changes(apply(bank, BANK_MAP)) == [f"replace {mended}"]
     assert visible(bank, "campaign_app") == WITHOUT_1
     assert visible(bank, "teller_app") == ALL
+    assert changes(apply(bank, BANK_MAP)) == []
+
+
+@pytest.mark.parametrize(
+    ("do", "undo"),
+    [
+        ("ALTER TABLE rlsguard.opt_out_client ADD COLUMN more int", "ALTER TABLE {} DROP COLUMN more"),
+        (
+            "ALTER TABLE rlsguard.opt_out_event DROP CONSTRAINT opt_out_event_version_check",
+            "ALTER TABLE {} ADD CHECK (version > 0)",
+        ),
+        ("CREATE TABLE bank.child () INHERITS (rlsguard.purpose)", "DROP TABLE bank.child"),
+    ],
+    ids=["column", "constraint", "child"],
+)
+def test_apply_does_not_note_as_its_own_what_it_cannot_undo(bank, do, undo):
+    apply(bank, BANK_MAP)
+    noted = bank.execute("SELECT unit, objects FROM rlsguard.manifest ORDER BY 1")
+    bank.execute(do)
+    table = re.search(r"rlsguard\.\w+", do)[0]
+    with pytest.raises(RlsguardError, match=rf"nothing was changed: {table} is not what it was made"):
+        apply(bank, BANK_MAP)
+    assert bank.execute("SELECT unit, objects FROM rlsguard.manifest ORDER BY 1") == noted
+    bank.execute(undo.format(table))
     assert changes(apply(bank, BANK_MAP)) == []
 
 

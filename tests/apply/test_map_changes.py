@@ -8,6 +8,8 @@ import pytest
 
 from guarding import ALL, BANK_MAP, WITHOUT_1, apply, column, load, opt_in, opt_out, small_bank, visible
 from rlsguard import apply as applying
+from rlsguard.check import check
+from rlsguard.names import QualifiedName
 from rlsguard.problems import RlsguardError
 from rlsguard.uninstall import uninstall
 
@@ -49,10 +51,56 @@ def test_what_has_opt_outs_in_force_goes_only_when_it_is_named(bank, text, lacks
         assert visible(bank, "campaign_app") == WITHOUT_1
 
 
+def test_what_is_released_must_be_known(bank):
+    with pytest.raises(RlsguardError, match=r"cannot release marketng: there is .*; did you mean marketing\?"):
+        apply(bank, GONE, release=["marketng"])
+    # What was released before still is: whoever says it again is not wrong.
+    apply(bank, GONE, release=["marketing"])
+    apply(bank, GONE, release=["marketing"])
+
+
 def test_what_has_no_opt_outs_in_force_may_go(bank):
     opt_in(bank, 1, "marketing")
     apply(bank, GONE)
     assert column(bank, "SELECT purpose FROM rlsguard.purpose WHERE opt_out") == ["advertising", "analytics"]
+
+
+def test_a_kind_that_goes_takes_its_state_along(bank):
+    def told(text):
+        with bank.connect() as conn:
+            return {finding.kind.id for finding in check(conn, load(text)).findings}
+
+    assert told(RENAMED_KIND) == {"RG101", "RG102", "RG119", "RG128"}
+    apply(bank, RENAMED_KIND, release=["client"])
+    assert told(RENAMED_KIND) == set()
+    assert bank.execute("SELECT to_regclass('rlsguard.opt_out_client'), kind FROM rlsguard.subject") == [
+        (None, "customer")
+    ]
+    # The ledger has all of it.
+    apply(bank, BANK_MAP)
+    assert visible(bank, "campaign_app") == WITHOUT_1
+    opt_out(bank, 1, "marketing")
+    assert column(bank, "SELECT version FROM rlsguard.opt_out_event") == [1, 2]
+
+
+def test_tables_that_stay_guarded_keep_the_state_that_they_ask(bank):
+    text = RENAMED_KIND[: RENAMED_KIND.index("tables:")]
+    apply(bank, text, release=["client"])
+    with bank.connect() as conn:
+        found = check(conn, load(text)).findings
+    assert [f.mend for f in found if f.kind.id == "RG128"] == [
+        "rlsguard apply MAP --prune bank.account --prune bank.client --prune bank.disp --prune bank.trans"
+    ]
+    assert {f.kind.id for f in found} == {"RG121", "RG128", "RG301"}
+    apply(bank, text, prune=[entry.table for entry in load(BANK_MAP).tables.values()])
+    assert column(bank, "SELECT unit FROM rlsguard.manifest WHERE unit ~ '^(state|view) '") == ["state customer"]
+
+
+def test_a_table_is_let_go_under_the_name_that_it_has_now(bank):
+    bank.execute("ALTER TABLE bank.trans RENAME TO movement")
+    text = BANK_MAP[: BANK_MAP.index("  bank.trans:")]
+    apply(bank, text, prune=[QualifiedName("bank", "movement")])
+    assert bank.execute("SELECT relrowsecurity FROM pg_class WHERE oid = 'bank.movement'::regclass") == [(False,)]
 
 
 def test_files_run_by_psql_refuse_as_well(bank, tmp_path):

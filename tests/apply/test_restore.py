@@ -10,6 +10,7 @@ import pytest
 
 from guarding import ALL, BANK, BANK_MAP, WITHOUT_1, apply, column, load, opt_in, opt_out, visible
 from rlsguard import apply as applying
+from rlsguard.check import check
 from rlsguard.doctor import diagnose
 from rlsguard.problems import RlsguardError
 from rlsguard.server import SUPERUSER
@@ -191,3 +192,59 @@ def test_files_are_refused_by_a_table_with_other_policies_than_they_were_made_fo
     assert result.returncode != 0
     assert "bank.trans has other row security or policies than these statements were made for" in result.stderr
     assert dump(db) == before
+
+
+def test_a_state_that_is_gone_is_told_anew_by_the_ledger(db):
+    db.execute(BANK)
+    apply(db, BANK_MAP)
+    opt_out(db, 1, "marketing")
+    db.execute("DROP TABLE rlsguard.opt_out_client CASCADE")
+    with pytest.raises(RlsguardError, match="the data map lacks marketing, and 1 of kind client"):
+        apply(db, BANK_MAP.replace("marketing", "advertising"))
+    apply(db, BANK_MAP)
+    assert visible(db, "campaign_app") == WITHOUT_1
+    assert apply(db, BANK_MAP).changes == ()
+
+
+def test_a_ledger_that_is_gone_is_told_and_brought_back(db):
+    db.execute(BANK)
+    apply(db, BANK_MAP)
+    opt_out(db, 1, "marketing")
+    kept = dump_of_ledger(db)
+    db.execute("DROP TABLE rlsguard.opt_out_event CASCADE")
+    assert visible(db, "campaign_app") == WITHOUT_1
+    assert told(db) == ["RG113 relation rlsguard.opt_out_event"]
+    with pytest.raises(RlsguardError, match=r"the ledger, .* is gone; bring it back first"):
+        apply(db, BANK_MAP)
+    subprocess.run(
+        [db.server.bindir / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", db.dsn()], input=kept, check=True
+    )
+    apply(db, BANK_MAP)
+    assert told(db) == []
+    opt_in(db, 1, "marketing")
+    assert column(db, "SELECT version FROM rlsguard.opt_out_event") == [1, 2]
+
+
+def test_without_a_backup_of_the_ledger_the_state_is_recorded_anew(db):
+    db.execute(BANK)
+    apply(db, BANK_MAP)
+    opt_out(db, 1, "marketing")
+    db.execute("DROP TABLE rlsguard.opt_out_event CASCADE")
+    query = "SELECT subject_key, purpose FROM rlsguard.opt_out_client WHERE in_force"
+    ((key, purpose),) = db.execute(query)
+    with db.connect() as conn:
+        uninstall(conn, drop_ledger=True)
+    apply(db, BANK_MAP)
+    opt_out(db, key, purpose)
+    assert visible(db, "campaign_app") == WITHOUT_1
+    assert told(db) == []
+
+
+def dump_of_ledger(db: Database) -> bytes:
+    command = [db.server.bindir / "pg_dump", "-t", "rlsguard.opt_out_event", "-d", db.dsn()]
+    return subprocess.run(command, check=True, capture_output=True).stdout
+
+
+def told(db: Database) -> list[str]:
+    with db.connect() as conn:
+        return [finding.key for finding in check(conn, load(BANK_MAP)).findings]

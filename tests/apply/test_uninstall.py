@@ -138,3 +138,16 @@ def test_a_dba_who_is_no_superuser_drops_the_ledger_later(db):
     answer = json.loads("\n".join(run(db, "uninstall", "--drop-ledger", "--format", "json", user="dba")))
     assert (answer["keeps_ledger"], answer["memberships"], answer["kept_roles"]) == (False, [], [])
     assert dump(db) == before
+
+
+@pytest.mark.by_turns
+def test_a_table_is_let_go_after_another_has_taken_its_name(template_db):
+    text = BANK_MAP.replace("bank.client: {", "bank.client: {audit: true, ")
+    db = small_bank(template_db, text)
+    db.execute("ALTER TABLE bank.client RENAME TO old; CREATE TABLE bank.client (LIKE bank.old INCLUDING ALL)")
+    apply(db, text)
+    with db.connect() as conn:
+        uninstall(conn, drop_ledger=True)
+    assert db.execute("SELECT FROM pg_trigger WHERE NOT tgisinternal") == []
+    assert db.execute("SELECT FROM pg_policy") == []
+    assert db.execute("SELECT FROM pg_class WHERE relrowsecurity") == []

@@ -177,8 +177,11 @@ def _policies(conn: psycopg.Connection[Any]) -> Iterator[tuple[str, str]]:
         if checks:
             yield f"WITH CHECK of policy {where}", f"ALTER POLICY {where} WITH CHECK (current_user IS NOT NULL)"
         at = f"polname = '{name.strip(chr(34))}' AND polrelid = '{table}'::regclass"
-        yield f"permissive of policy {where}", f"UPDATE pg_policy SET polpermissive = NOT polpermissive WHERE {at}"
-        yield f"command of policy {where}", f"UPDATE pg_policy SET polcmd = 'w' WHERE {at}"
+        # What a session remembers of the table it forgets by this, also as it is rolled back.
+        forget = f"UPDATE pg_class SET relname = relname WHERE oid = '{table}'::regclass"
+        permissive = f"UPDATE pg_policy SET polpermissive = NOT polpermissive WHERE {at}; {forget}"
+        yield f"permissive of policy {where}", permissive
+        yield f"command of policy {where}", f"UPDATE pg_policy SET polcmd = 'w' WHERE {at}; {forget}"
 
 
 def _triggers(conn: psycopg.Connection[Any]) -> Iterator[tuple[str, str]]:

@@ -44,6 +44,16 @@ NEVER_ASKED = LEDGER.format(
     "UPDATE rlsguard.opt_out_event SET action = 'opt_in'; UPDATE rlsguard.opt_out_client SET in_force = false"
 )
 
+FORGED = (
+    "INSERT INTO rlsguard.manifest (unit, statements_hash, objects, detail, made_in)"
+    " SELECT '{0}', '', '{2}', {1}, made_in FROM rlsguard.manifest WHERE unit = 'map'"
+)
+PROTECT_TRANS = """
+'{"kind": "protect", "schema": "bank", "table": "trans", "policies": ["rlsguard owner"],
+  "views": [], "row_security_before": false, "force_before": false}'
+|| jsonb_build_object('oid', 'bank.trans'::regclass::oid::bigint)
+"""
+
 # What is done, and the finding.
 ATTACKS = {
     "an operator that is another's function": (NULLIF_IS_NOT, "RG106 policy bank.trans !rlsguard"),
@@ -77,6 +87,11 @@ ATTACKS = {
     "an index with code": (
         "CREATE INDEX more ON rlsguard.opt_out_client (bank.same(subject_key))", "RG118 index more",
     ),
+    "a policy on a table of two words": (
+        'CREATE TABLE bank.two (n int); CREATE TABLE bank."two words" (n int);'
+        'CREATE POLICY "rlsguard hop" ON bank."two words"',
+        "RG118 policy bank.two words rlsguard hop",
+    ),
     "a function in the schema of views": (
         OF_THE_GUARD.format("rlsguard_views.more"), "RG118 function rlsguard_views.more()",
     ),
@@ -85,6 +100,22 @@ ATTACKS = {
         + "UPDATE rlsguard.manifest SET objects = objects || '{\"function rlsguard.more()\": \"\"}'"
         " WHERE unit = 'protect bank.trans'",
         "RG118 function rlsguard.more()",
+    ),
+    "a function that a row of the manifest's own knows": (
+        OF_THE_GUARD.format("rlsguard.more") + FORGED.format("guard more", "'{}'", '{"function rlsguard.more()": ""}'),
+        "RG118 function rlsguard.more()",
+    ),
+    "a policy that a row about the same table knows": (
+        'CREATE POLICY "rlsguard owner" ON bank.trans USING (true);'
+        + FORGED.format("a", PROTECT_TRANS, '{"policy bank.trans rlsguard owner": ""}'),
+        "RG118 policy bank.trans rlsguard owner",
+    ),
+    "a row of the manifest's own": (FORGED.format("guard more", "'{}'", "{}"), "RG128 manifest guard more"),
+    "a row about the same table": (FORGED.format("a", PROTECT_TRANS, "{}"), "RG128 manifest a"),
+    "a view that a row of the manifest's own knows": (
+        "CREATE VIEW rlsguard_views.more AS SELECT * FROM bank.trans;"
+        + FORGED.format("view more", """'{"kind": "view", "view": "more"}'""", '{"relation rlsguard_views.more": ""}'),
+        "RG128 manifest view more",
     ),
     "never asked for, by ledger and state": (NEVER_ASKED, "RG126 rlsguard.opt_out_event"),
     "somebody else's, by ledger and state": (
@@ -188,3 +219,16 @@ def test_apply_makes_anew_what_only_the_catalog_shows(bank: Database) -> None:
         apply(bank, MAP)
         with bank.connect(autocommit=False) as conn:
             assert found(conn, datamap, expect) == [], name
+
+
+def test_an_apply_forgets_rows_of_the_manifest_that_nobody_asks_for(bank: Database) -> None:
+    datamap, expect = load(MAP), remembering()
+    for name, (do, key) in ATTACKS.items():
+        if key.startswith("RG128 "):
+            bank.execute(do)
+            with bank.connect(autocommit=False) as conn:
+                assert key in keys(found(conn, datamap, expect)), name
+            apply(bank, MAP)
+            with bank.connect(autocommit=False) as conn:
+                assert found(conn, datamap, expect) == [], name
+    assert visible(bank, "campaign_app")["trans"] == []

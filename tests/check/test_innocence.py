@@ -79,6 +79,12 @@ INNOCENT = {
     "role that reads": Innocent("CREATE ROLE newcomer LOGIN; GRANT SELECT ON bank.trans TO newcomer"),
     "role that creates roles": Innocent("CREATE ROLE hr NOLOGIN CREATEROLE"),
     "member of a role of the map": Innocent("CREATE ROLE newcomer LOGIN IN ROLE bi_reader"),
+    # What that role may do is whom it was granted to: its members read as it does, as a data map says.
+    "member of a role that nobody is hidden from": Innocent("GRANT teller_app TO stranger"),
+    "triggers of a link table switched off": Innocent("ALTER TABLE bank.disp DISABLE TRIGGER ALL"),
+    "rights to tables to come": Innocent(
+        "ALTER DEFAULT PRIVILEGES FOR ROLE bank_owner IN SCHEMA bank GRANT SELECT ON TABLES TO bi_reader"
+    ),
     "right taken": Innocent("REVOKE ALL ON bank.trans FROM stranger"),
     "right with grant option": Innocent("GRANT SELECT ON bank.trans TO teller_app WITH GRANT OPTION"),
     "rights of the guard given anew": Innocent(

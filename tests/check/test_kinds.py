@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from check.test_mutations import found
 from guarding import BANK, BANK_MAP, apply, load
 from rlsguard.check import check
 from rlsguard.check.expected import Expected
+from rlsguard.problems import RlsguardError
 from rlsguard.prove.scene import Scene
 from servers import Database
 
@@ -75,3 +78,15 @@ def test_an_exemption_that_has_ended_answers_for_nobody_whom_no_policy_holds(db:
     for text, findings in ((BANK_MAP, []), (ended, ["RG222 role sox_auditor"])):
         apply(db, text)
         assert told(db, text) == findings
+
+
+def test_a_kind_that_there_is_not_is_told_where_all_are(db: Database) -> None:
+    with db.connect() as conn, pytest.raises(RlsguardError, match=r"no finding RG999.*; docs/findings has all"):
+        check(conn, load(BANK_MAP), only=["RG999"])
+
+
+def test_a_socket_is_named_as_psql_names_it(db: Database) -> None:
+    db.execute(BANK)
+    apply(db, BANK_MAP)
+    with db.connect() as conn:
+        assert check(conn, load(BANK_MAP)).database == f"[local]:{conn.info.port}/{db.name}"

@@ -68,6 +68,15 @@ SABOTAGES = {
         "GRANT EXECUTE ON FUNCTION pg_read_file(text) TO stranger", "RG218 function pg_read_file(text)",
     ),
     "TRUNCATE of a link table": ("GRANT TRUNCATE ON bank.disp TO stranger", "RG211 TRUNCATE of stranger on bank.disp"),
+    "member of a role that is exempt": ("GRANT sox_auditor TO stranger", "RG213 role stranger"),
+    "rights to what the guard makes": (
+        "ALTER DEFAULT PRIVILEGES FOR ROLE rlsguard_owner GRANT SELECT ON TABLES TO stranger",
+        "RG118 default privileges of rlsguard_owner",
+    ),
+    "rights to what it makes in its schema": (
+        "ALTER DEFAULT PRIVILEGES FOR ROLE rlsguard_nobody IN SCHEMA rlsguard GRANT EXECUTE ON FUNCTIONS TO PUBLIC",
+        "RG118 default privileges of rlsguard_nobody",
+    ),
     "everything read": ("GRANT pg_read_all_data TO stranger", "RG215 role stranger"),
 }  # fmt: skip
 

@@ -118,6 +118,24 @@ def test_bulk_copy_is_recorded_row_for_row(bank):
     assert column(bank, "SELECT count(*) FROM rlsguard.change_event WHERE operation = 'INSERT'") == [5000]
 
 
+def test_without_a_salt_nothing_is_recorded_of_hashed_columns(bank):
+    apply(bank, BANK_MAP.replace("bank.trans:\n    {holds", "bank.trans:\n    {audit: {hash: [amount]}, holds"))
+    for statement in (
+        "UPDATE rlsguard.secret SET value = ''",
+        "DELETE FROM rlsguard.secret",
+        "TRUNCATE rlsguard.secret",
+    ):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="it only grows"):
+            bank.execute(statement)
+    bank.execute("INSERT INTO bank.trans VALUES (1, 10, 31)")
+    bank.execute("ALTER TABLE rlsguard.secret DISABLE TRIGGER append_only; DELETE FROM rlsguard.secret")
+    bank.execute("INSERT INTO bank.trans VALUES (2, 10, 31)")
+    assert [row.keys() for (row,) in bank.execute("SELECT new_row FROM rlsguard.change_event ORDER BY id")] == [
+        {"trans_id", "account_id", "amount"},
+        {"trans_id", "account_id"},
+    ]
+
+
 def test_redacted_columns_are_gone_and_hashed_ones_salted(db):
     with db.connect() as conn:
         conn.execute(BANK)

@@ -40,6 +40,17 @@ def test_the_guard_loses_its_attribute(bank):
     assert visible(bank, "campaign_app") == WITHOUT_1
 
 
+def test_the_row_is_gone_by_which_policies_know_the_guard(bank):
+    apply(bank, BANK_MAP + "guard: {bypass: marker}\n")
+    opt_out(bank, 1, "marketing")
+    bank.execute("DELETE FROM rlsguard.guard_only")
+    with pytest.raises(BLIND, match="opt-outs cannot be enforced"):
+        visible(bank, "campaign_app")
+    # Nothing but this keeps what is reached over hops from showing.
+    bank.execute("ALTER POLICY guard ON rlsguard.hop_like USING (true)")
+    assert visible(bank, "campaign_app")["trans"] == ALL["trans"]
+
+
 BLIND = psycopg.errors.ObjectNotInPrerequisiteState
 
 

@@ -11,6 +11,7 @@ from check.mutating import mutations, mutations_of_tables
 from check.test_mutations import MORE
 from check.test_mutations import TABLES as MORE_TABLES
 from guarding import ALL, BANK_MAP, WITHOUT_1, apply, column, load, opt_out, small_bank, visible
+from proving import faults, leaked, prove_map
 from rlsguard import check
 from rlsguard import uninstall as uninstalling
 from rlsguard.apply import generate
@@ -279,6 +280,17 @@ def test_only_a_superuser_applies_and_only_the_own_transaction_is_let_through(ba
     assert column(bank, "SELECT evtenabled::text FROM pg_event_trigger") == ["A", "A"]
 
 
+@pytest.mark.by_turns
+def test_prove_takes_them_and_what_they_guarded_as_it_is(tree):
+    tree.execute("CREATE TABLE bank.later PARTITION OF bank.trans FOR VALUES FROM (5000) TO (6000)")
+    tree.execute("INSERT INTO bank.later VALUES (5000, 10, 1), (5001, 20, 1)")
+    opt_out(tree, 1, "marketing")
+    proof = prove_map(tree, TREE_MAP)
+    assert (faults(proof), [str(way) for way in proof.ways_around]) == ([], [])
+    tree.execute("ALTER EVENT TRIGGER rlsguard_ddl DISABLE; ALTER TABLE bank.later DISABLE ROW LEVEL SECURITY")
+    assert leaked(prove_map(tree, TREE_MAP)) == {("bank.trans", "campaign_app")}
+
+
 def test_a_map_without_partitions_and_a_restored_dump(template_db, server):
     db = small_bank(template_db, BANK_MAP + KEPT)
     assert findings(db, BANK_MAP + KEPT) == []
@@ -347,3 +359,228 @@ def test_what_is_done_to_them_is_found_and_mended(bank, statement, found):
         bank.execute("DROP EVENT TRIGGER more")
     apply(bank, text)
     assert findings(bank, text) == []
+
+
+# What the tables' owner may all do, by which names and columns change places.
+SUB = """
+CREATE TABLE bank.sub_note (author int) INHERITS (bank.note);
+ALTER TABLE bank.first OWNER TO bank_dba;
+ALTER TABLE bank.sub_note OWNER TO bank_dba;
+"""
+SUB_NOTES = "  bank.sub_note: {holds: [personal], subject: {client: author}, when_unknown: show}\n"
+SUB_MAP = TREE_MAP.replace(KEPT, SUB_NOTES + KEPT)
+
+
+@pytest.fixture
+def own(template_db) -> Database:
+    db = small_bank(template_db, SUB_MAP, more=TREE + SUB)
+    opt_out(db, 1, "marketing")
+    return db
+
+
+def as_owner(db: Database, *statements: str) -> list[str]:
+    """Run *statements* as the tables' owner, and return what is warned of."""
+    warnings: list[str] = []
+    with db.connect() as conn:
+        conn.add_notice_handler(lambda notice: warnings.append(str(notice.message_primary)))
+        conn.execute("SET ROLE bank_dba; SET client_min_messages = warning")
+        for statement in statements:
+            conn.execute(statement)
+    return warnings
+
+
+@pytest.mark.by_turns
+@pytest.mark.parametrize(
+    ("renamed", "anew"),
+    [
+        ("first", "CREATE TABLE bank.first PARTITION OF bank.trans FOR VALUES FROM (5000) TO (6000)"),
+        ("trans", "CREATE TABLE bank.trans PARTITION OF bank.old FOR VALUES FROM (5000) TO (6000)"),
+        ("note", "CREATE TABLE bank.note () INHERITS (bank.old)"),
+        ("trans", "CREATE TABLE bank.trans (LIKE bank.old)"),
+    ],
+)
+def test_a_renamed_table_is_still_kept_when_another_has_its_name(own, renamed, anew):
+    own.execute("INSERT INTO bank.note VALUES (1, 1), (3, 3)")
+    as_owner(own, f"ALTER TABLE bank.{renamed} RENAME TO old", anew)
+    for table in ("old", renamed):
+        for statement in (
+            f'DROP POLICY "!rlsguard" ON bank.{table}',
+            f"ALTER TABLE bank.{table} DISABLE ROW LEVEL SECURITY",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege, match="is refused"):
+                as_owner(own, statement)
+    # what else is done to it is nobody's business
+    assert as_owner(own, "COMMENT ON TABLE bank.old IS 'old'; ALTER TABLE bank.old SET (autovacuum_enabled)"
+                    if renamed != "trans" else "ALTER TABLE bank.old ADD COLUMN more int") == []  # fmt: skip
+    assert column(own, "SELECT client_id FROM bank.old" if renamed == "note" else "SELECT trans_id FROM bank.old",
+                  user="campaign_app") == ([3] if renamed == "note" else [1001])  # fmt: skip
+
+
+@pytest.mark.by_turns
+def test_another_table_under_a_guarded_name_cannot_be_opened_by_its_own_policies(own):
+    new = "CREATE TABLE bank.new (note_id int, client_id int)"
+    opened = "ALTER TABLE {0} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY; CREATE POLICY x ON {0} USING (true)"
+    swap = "ALTER TABLE bank.new RENAME TO note"
+    for statements in ((opened.format("bank.new"), swap), (swap, opened.format("bank.note"))):
+        with own.connect(autocommit=False) as conn:
+            conn.execute(f"SET ROLE bank_dba; ALTER TABLE bank.note RENAME TO old; {new}")
+            for statement in statements:
+                conn.execute(statement)
+            conn.execute("RESET ROLE; INSERT INTO bank.note VALUES (1, 1), (3, 3); SET ROLE campaign_app")
+            assert conn.execute("SELECT note_id FROM bank.note").fetchall() == []
+            conn.rollback()
+
+
+@pytest.mark.by_turns
+def test_apply_opens_the_other_table_under_a_guarded_name(bank):
+    bank.execute("DROP TABLE bank.trans; CREATE TABLE bank.trans (trans_id int, account_id int NOT NULL);"
+                 " GRANT SELECT ON bank.trans TO campaign_app, teller_app;"
+                 " INSERT INTO bank.trans VALUES (1, 10), (2, 20)")  # fmt: skip
+    opt_out(bank, 1, "marketing")
+    assert column(bank, "SELECT trans_id FROM bank.trans", user="teller_app") == []
+    apply(bank, BANK_MAP + MORE_TABLES + KEPT)
+    assert column(bank, "SELECT trans_id FROM bank.trans", user="teller_app") == [1, 2]
+    assert column(bank, "SELECT trans_id FROM bank.trans", user="campaign_app") == [2]
+    assert findings(bank, BANK_MAP + MORE_TABLES + KEPT) == []
+
+
+@pytest.mark.by_turns
+@pytest.mark.parametrize(
+    "swap",
+    [
+        "ALTER TABLE bank.trans RENAME account_id TO of; ALTER TABLE bank.trans RENAME trans_id TO account_id",
+        "ALTER TABLE bank.trans RENAME account_id TO of",
+    ],
+)
+def test_a_new_partition_is_not_guarded_by_columns_that_were_renamed(own, swap):
+    warned = as_owner(own, swap, "CREATE TABLE bank.later PARTITION OF bank.trans FOR VALUES FROM (5000) TO (6000)")
+    assert warned == ["bank.later comes under a guarded table: by itself it shows nobody a row"]
+    own.execute("INSERT INTO bank.later VALUES (5000, 10), (5001, 20)")
+    assert column(own, "SELECT of FROM bank.later", user="campaign_app") == []
+    assert column(own, "SELECT of FROM bank.trans", user="campaign_app") == [20, 20]
+
+
+@pytest.mark.by_turns
+def test_what_comes_under_tables_that_changed_names_is_guarded_like_its_own_parent(own):
+    as_owner(own, "ALTER TABLE bank.note RENAME TO old", "ALTER TABLE bank.sub_note RENAME TO note",
+             "ALTER TABLE bank.old RENAME TO sub_note", "CREATE TABLE bank.kid () INHERITS (bank.sub_note)",
+             "CREATE TABLE bank.author_kid () INHERITS (bank.note)")  # fmt: skip
+    own.execute("INSERT INTO bank.kid VALUES (1, 1), (2, 3); INSERT INTO bank.author_kid VALUES (3, 1, 3), (4, 3, 1)")
+    assert column(own, "SELECT note_id FROM bank.kid", user="campaign_app") == [2]
+    assert column(own, "SELECT note_id FROM bank.author_kid", user="campaign_app") == [3]
+
+
+@pytest.mark.by_turns
+def test_the_first_child_of_a_table_with_a_path_of_its_own_follows_that(own):
+    as_owner(own, "CREATE TABLE bank.kid () INHERITS (bank.sub_note)")
+    own.execute("INSERT INTO bank.kid VALUES (1, 3, 1), (2, 1, 3), (3, 3, NULL)")
+    assert column(own, "SELECT note_id FROM bank.kid", user="campaign_app") == [2, 3]
+    assert findings(own, SUB_MAP) == []
+
+
+@pytest.mark.by_turns
+def test_an_owner_of_a_new_branch_may_add_to_it(tree):
+    tree.execute(
+        "CREATE ROLE other_dba; GRANT CREATE, USAGE ON SCHEMA bank TO other_dba; SET ROLE other_dba;"
+        "CREATE TABLE bank.twig (trans_id int NOT NULL, account_id int NOT NULL, amount numeric)"
+        " PARTITION BY RANGE (trans_id);"
+        "RESET ROLE; ALTER TABLE bank.trans ATTACH PARTITION bank.twig FOR VALUES FROM (5000) TO (6000);"
+        "SET ROLE other_dba; CREATE TABLE bank.leaf PARTITION OF bank.twig DEFAULT; RESET ROLE"
+    )
+    assert {finding.split()[0] for finding in findings(tree, TREE_MAP)} == {"RG203"}  # another owner
+
+
+@pytest.mark.by_turns
+def test_a_foreign_table_does_not_come_under_a_guarded_one(tree):
+    tree.execute("CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w")
+    tree.execute("CREATE FOREIGN TABLE bank.far (note_id int, client_id int) SERVER s")
+    for statement in (
+        "ALTER TABLE bank.far INHERIT bank.note",
+        "CREATE FOREIGN TABLE bank.f () INHERITS (bank.note) SERVER s",
+    ):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="a foreign table cannot have policies"):
+            tree.execute(statement)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["ALTER TABLE bank.payment_2 DISABLE ROW LEVEL SECURITY", 'DROP POLICY "!rlsguard" ON bank.payment_2'],
+)
+def test_an_old_snapshot_does_not_hide_what_is_guarded(bank, statement):
+    old = [bank.connect() for _ in range(3)]
+    new = "CREATE TABLE bank.payment_2 PARTITION OF bank.payment FOR VALUES FROM (100) TO (200)"
+    for conn, isolation in zip(old, ("REPEATABLE READ", "SERIALIZABLE", "REPEATABLE READ"), strict=True):
+        conn.execute(f"BEGIN ISOLATION LEVEL {isolation}; SELECT FROM bank.client")
+    as_superuser = bank.connect()
+    as_superuser.execute(new)
+    for conn in old[:2]:
+        with pytest.raises(psycopg.errors.SerializationFailure):
+            conn.execute(statement)
+        conn.execute("ROLLBACK")
+    # nothing of the guard's: temporary tables, and once the snapshot is a new one
+    old[2].execute("CREATE TEMPORARY TABLE t (n int); DROP TABLE t; ROLLBACK")
+    with bank.connect() as conn, as_superuser.transaction():
+        as_superuser.execute("SET lock_timeout = '1s'; DROP TABLE bank.payment_2")
+        as_superuser.execute(new)
+        # it waits for nobody, and nobody waits for it
+        conn.execute("SET lock_timeout = '1s'; BEGIN ISOLATION LEVEL REPEATABLE READ; CREATE TABLE bank.plain (n int)")
+        as_superuser.execute("CREATE TABLE bank.payment_3 PARTITION OF bank.payment FOR VALUES FROM (200) TO (300)")
+    for conn in (*old, as_superuser):
+        conn.close()
+
+
+def test_a_snapshot_of_before_the_apply_does_not_hide_the_guard(template_db):
+    db = small_bank(template_db, more=MORE)
+    with db.connect() as conn, db.connect() as other:
+        for one in (conn, other):
+            one.execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM pg_class")
+        apply(db, BANK_MAP + MORE_TABLES + KEPT)
+        for one, statement in (
+            (conn, "ALTER TABLE bank.client DISABLE ROW LEVEL SECURITY"),
+            (other, 'DROP POLICY "!rlsguard" ON bank.client'),
+        ):
+            with pytest.raises(psycopg.errors.SerializationFailure):
+                one.execute(statement)
+
+
+LINK = """
+CREATE TABLE bank.link (account_id int NOT NULL, client_id int NOT NULL);
+INSERT INTO bank.link SELECT account_id, client_id FROM bank.disp;
+"""
+OF_ITS_OWN = "ALTER TABLE bank.link ENABLE ROW LEVEL SECURITY; CREATE POLICY x ON bank.link TO teller_app USING (true);"
+
+
+@pytest.mark.by_turns
+@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize(
+    ("more", "statement"),
+    [
+        # a path leads over it, and it is not in the map
+        (LINK, "ALTER TABLE bank.link ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY"),
+        (LINK, "CREATE POLICY x ON bank.disp AS RESTRICTIVE TO rlsguard_owner USING (false)"),
+        (LINK + OF_ITS_OWN, 'ALTER TABLE bank.link RENAME TO l; DROP POLICY "rlsguard hop" ON bank.l'),
+    ],
+)
+def test_without_bypassrls_no_table_of_a_path_is_shut_to_the_guard(template_db, more, statement, kept):
+    head, of_trans, tail = BANK_MAP.partition("bank.trans:")
+    text = head + of_trans + tail.replace("bank.disp", "bank.link")
+    text += f"guard: {{event_trigger: {str(kept).lower()}, bypass: marker}}\n"
+    db = small_bank(template_db, text, more=more)
+    opt_out(db, 1, "marketing")
+    hidden = {"account": "SELECT account_id FROM bank.account", "trans": "SELECT trans_id FROM bank.trans"}
+    before = [column(db, query, user="campaign_app") for query in hidden.values()]
+    assert before == [[20], [1002]]
+    if kept:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="is refused"):
+            db.execute(statement)
+    else:
+        db.execute(statement)
+    assert ([column(db, query, user="campaign_app") for query in hidden.values()] == before) == kept
+
+
+@pytest.mark.by_turns
+def test_nothing_of_the_guards_goes_to_an_extension(bank):
+    for member in ("TABLE rlsguard.opt_out_event", "VIEW rlsguard_views.sight", "SCHEMA rlsguard"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="is refused"):
+            bank.execute(f"ALTER EXTENSION plpgsql ADD {member}")
+    bank.execute("CREATE TABLE bank.plain (n int); ALTER EXTENSION plpgsql ADD TABLE bank.plain")

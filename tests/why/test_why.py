@@ -190,6 +190,7 @@ def test_a_leak_names_its_cause(bank: Database, sabotage: str, suspect: str) -> 
     answer = ask(bank, "bank.trans", "1000")
     assert (answer.reasoning.expected, answer.sight.measured, answer.agrees) == ("hidden", "visible", False)
     assert any(suspect in one for one in answer.suspects), answer.suspects
+    assert answer.policy == (None if suspect.endswith("is gone") else "!rlsguard")
 
 
 def test_a_row_hidden_by_a_policy_of_others_names_it(bank: Database) -> None:

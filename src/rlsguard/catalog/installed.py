@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from hashlib import sha256
 from typing import Any
 
 import psycopg
@@ -41,10 +42,16 @@ class ManifestEntry:
 
 @dataclass(frozen=True)
 class Installed:
-    """The guard as it stands. `objects` maps each object to the sha256 of its definition, deparsed by the server."""
+    """The guard as it stands.
+
+    Attributes:
+        objects: the sha256 of each object's definition, as the manifest notes it.
+        definitions: the same, as the server spells them.
+    """
 
     manifest: Mapping[str, ManifestEntry]
     objects: Mapping[str, str]
+    definitions: Mapping[str, str]
 
     def details_of(self, kind: str, oid: int) -> Mapping[str, Any] | None:
         """Return what the manifest noted of the table with *oid* under units of *kind*, if anything."""
@@ -59,7 +66,7 @@ class Installed:
         return found
 
 
-NOTHING_INSTALLED = Installed({}, {})
+NOTHING_INSTALLED = Installed({}, {}, {})
 
 
 def load_installed(conn: psycopg.Connection[Any]) -> Installed:
@@ -77,9 +84,10 @@ def load_installed(conn: psycopg.Connection[Any]) -> Installed:
         if row is not None and row[0]:
             cur.execute(read("manifest.sql"))
             manifest = {r[0]: ManifestEntry(*r) for r in cur.fetchall()}
-        cur.execute(OBSERVE)
-        objects = dict(cur.fetchall())
+        cur.execute(read("definitions.sql"))
+        definitions = dict(cur.fetchall())
+        objects = {name: sha256(definition.encode()).hexdigest() for name, definition in definitions.items()}
         if objects.keys() >= _MAP_TABLES:
             cur.execute(read("observe_rows.sql"))
             objects.update(cur.fetchall())
-    return Installed(manifest, objects)
+    return Installed(manifest, objects, definitions)

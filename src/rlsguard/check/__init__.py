@@ -16,12 +16,21 @@ from rlsguard.check.examine import examine
 from rlsguard.check.expected import on_scratch
 from rlsguard.check.model import SEVERITIES, Finding, Kind, Outcome, Severity, Waived, in_order
 from rlsguard.check.waivers import refuse_unknown, waive
-from rlsguard.connection import explain
+from rlsguard.connection import explain, place_of
 from rlsguard.datamap.model import DataMap
 from rlsguard.problems import MapError, Problem, RlsguardError, did_you_mean
 from rlsguard.prove.session import begin
+from rlsguard.prove.survey import LedgerGoneError
 
 __all__ = ["SEVERITIES", "Finding", "Kind", "Outcome", "Severity", "Waived", "check", "since"]
+
+
+_LEDGER_GONE = Finding(
+    kinds.TABLE_MISSING,
+    "relation rlsguard.opt_out_event",
+    "the ledger is gone: what people have opted out of cannot be told. Nothing else was looked at.",
+    "Bring it back from a backup, then rlsguard apply MAP: docs/restore.md, If the ledger is gone.",
+)
 
 
 def check(
@@ -46,13 +55,13 @@ def check(
     """
     for one in only:
         if one not in kinds.KINDS:
-            raise RlsguardError(f"there is no finding {one}{did_you_mean(one, kinds.KINDS)}")
+            raise RlsguardError(f"there is no finding {one}{did_you_mean(one, kinds.KINDS)}; docs/findings has all")
     refuse_unknown(datamap)
     started, clock = datetime.now(UTC), time.monotonic()
     try:
         with begin(conn, statement_timeout=statement_timeout, users_tables=False) as session:
             outcome = Outcome(
-                database=f"{conn.info.host}:{conn.info.port}/{conn.info.dbname}",
+                database=place_of(conn),
                 server=conn.info.parameter_status("server_version") or "",
                 started_at=started,
                 seconds=0.0,
@@ -66,6 +75,8 @@ def check(
                 return replace(
                     outcome, seconds=time.monotonic() - clock, findings=in_order(map(_unfit, error.problems))
                 )
+            except LedgerGoneError:
+                return replace(outcome, seconds=time.monotonic() - clock, findings=(_LEDGER_GONE,))
             outcome = replace(
                 outcome,
                 seconds=time.monotonic() - clock,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from rlsguard import catalog
-from rlsguard.check import around, built_in, guard, kinds, ledger, partitions, reads, rows, state, unmapped
-from rlsguard.check.expected import Expected, read_rows
+from rlsguard.check import around, built_in, guard, kinds, ledger, manifest, partitions, reads, rows, state, unmapped
+from rlsguard.check.expected import Expected
 from rlsguard.check.model import Finding
 from rlsguard.check.renamed import as_wanted
 from rlsguard.check.scene import Scene
@@ -17,6 +17,7 @@ from rlsguard.prove.survey import look_around
 
 _CHECKS: tuple[Callable[[Scene], Iterator[Finding]], ...] = (
     guard.check,
+    manifest.check,
     rows.check,
     ledger.check,
     state.check,
@@ -43,7 +44,7 @@ def examine(
     """
     surroundings = look_around(session, datamap, catalog.load(session.conn))
     should = expect(surroundings)
-    definitions = dict(_row_security(surroundings)) | dict(read_rows(session.conn, "definitions"))
+    definitions = {**dict(_row_security(surroundings)), **surroundings.installed.definitions}
     found = as_wanted(definitions, should.definitions)
     scene = Scene(surroundings, found, should)
     return scene, [*_not_compared(scene), *(found for look in _CHECKS for found in look(scene))]

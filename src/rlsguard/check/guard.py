@@ -9,19 +9,21 @@ from psycopg import sql
 
 from rlsguard.catalog.installed import ManifestEntry
 from rlsguard.check import kinds
+from rlsguard.check.manifest import APPLY, vouched
+from rlsguard.check.mends import mend
 from rlsguard.check.model import Finding, Kind
 from rlsguard.check.scene import Scene
 from rlsguard.names import QualifiedName, quote
-from rlsguard.plan.model import AuditTriggers, MapRows, Protection, Unit
+from rlsguard.plan.model import MapRows, Unit
+from rlsguard.prove.around.revoking import listed
 from rlsguard.render.manifest import statements_hash
-
-APPLY = "rlsguard apply MAP"
 
 # By how an object's name begins: the kinds of finding for one that is gone and one that was changed.
 _KINDS: tuple[tuple[str, Kind, Kind], ...] = (
     ("row security ", kinds.ROW_SECURITY, kinds.ROW_SECURITY),
     ("policy ", kinds.POLICY_MISSING, kinds.POLICY_CHANGED),
     ("relation rlsguard_views.", kinds.VIEW_MISSING, kinds.VIEW_CHANGED),
+    ("relation rlsguard.own_rows", kinds.VIEW_MISSING, kinds.VIEW_CHANGED),
     ("relation rlsguard.current_purpose", kinds.VIEW_MISSING, kinds.VIEW_CHANGED),
     ("relation ", kinds.TABLE_MISSING, kinds.TABLE_CHANGED),
     ("sequence ", kinds.TABLE_MISSING, kinds.TABLE_CHANGED),
@@ -45,8 +47,8 @@ def check(scene: Scene) -> Iterator[Finding]:
     for name in sorted(scene.expected.definitions.keys() - known):
         if scene.found.get(name) != scene.expected.definitions[name]:
             yield _wrong(scene, name, None)
-    yield from _kept(scene)
     yield from _strangers(scene, known)
+    yield from _born_with(scene)
 
 
 def _unit(scene: Scene, unit: Unit) -> Iterator[Finding]:
@@ -58,7 +60,9 @@ def _unit(scene: Scene, unit: Unit) -> Iterator[Finding]:
     if entry is None:
         yield scene.finding(kinds.UNAPPLIED, unit.unit, "the map asks for it, and it was never applied.", APPLY, unit)
         return
-    if unit.table is not None and (entry.table_gone or (entry.made_here and entry.detail["oid"] != unit.detail["oid"])):
+    if unit.table is not None and (
+        entry.table_gone or (entry.made_here and entry.detail.get("oid") != unit.detail["oid"])
+    ):
         yield scene.finding(kinds.REPLACED_TABLE, unit.unit, _REPLACED, APPLY, unit)
         return
     as_applied = all(_hash(scene.found.get(name)) == entry.objects.get(name) for name in wrong)
@@ -91,55 +95,24 @@ def _wrong(scene: Scene, name: str, unit: Unit | None) -> Finding:
     entry = scene.applied.get(unit.unit) if unit is not None else None
     expected, found = scene.expected.definitions.get(name), scene.found.get(name)
     gone, changed = next((gone, changed) for prefix, gone, changed in _KINDS if name.startswith(prefix))
-    kind, why, mend = changed, "it is not defined as it should be.", _mend(name, unit, found or "")
+    kind, why, ends = changed, "it is not defined as it should be.", mend(scene, name, unit, expected, found or "")
     if found is None:
-        kind, why, mend = gone, "the guard needs it, and it is gone.", APPLY
+        kind, why, ends = gone, "the guard needs it, and it is gone.", APPLY
     elif entry is not None and expected is not None and entry.objects.get(name) == _hash(found):
         kind, why = kinds.MANIFEST, "it is not as it should be, and the manifest says that it is: both were changed."
         forget = sql.SQL("DELETE FROM rlsguard.manifest WHERE unit = {};").format(sql.Literal(entry.unit))
-        mend = f"{forget.as_string()}  -- then {APPLY}"
+        ends = f"{forget.as_string()}  -- then {APPLY}"
     elif kind is kinds.ROW_SECURITY:
         why = "row security is off, or not forced: then policies hold nobody, or all but its owner."
         if found.endswith("WITHOUT CHILDREN"):
             why = "its partitions or children are not read along with it, nor where a path crosses it."
-    return scene.finding(kind, name, why, mend, unit, expected=expected, found=found)
-
-
-def _mend(name: str, unit: Unit | None, found: str) -> str:
-    # What no apply touches.
-    if "\nSTALE INDEX " in found:
-        return f"REINDEX TABLE {name.removeprefix('relation ')};  -- if that is not all, {APPLY}"
-    if isinstance(unit, Protection) and found.endswith("WITHOUT CHILDREN"):
-        shown = "UPDATE pg_catalog.pg_class SET relhassubclass = true WHERE oid = {}::regclass;"
-        return sql.SQL(shown).format(sql.Literal(str(unit.name))).as_string()
-    if isinstance(unit, Protection) and name.startswith("row security "):
-        return f"ALTER TABLE {unit.name} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;"
-    if isinstance(unit, AuditTriggers) and name.startswith("trigger "):
-        trigger = next(t.name for t in unit.triggers if name.endswith(f" {t.name}"))
-        return f"ALTER TABLE {unit.name} ENABLE ALWAYS TRIGGER {quote(trigger)};  -- if that is not all, {APPLY}"
-    return APPLY
-
-
-def _kept(scene: Scene) -> Iterator[Finding]:
-    """Name tables that are guarded, and no longer in the map."""
-    names = {table.oid: name for name, table in scene.catalog.tables.items()}
-    for entry in scene.installed.manifest.values():
-        oid = entry.detail.get("oid")
-        if entry.detail.get("kind") == "protect" and oid in names and oid not in scene.protected:
-            name = names[oid]
-            why = "it is guarded, and the map no longer has it."
-            yield scene.finding(kinds.NOT_IN_MAP, f"table {name}", why, f"{APPLY} --prune {name}")
+    return scene.finding(kind, name, why, ends, unit, expected=expected, found=found)
 
 
 def _strangers(scene: Scene, known: set[str]) -> Iterator[Finding]:
     """Name what is the guard's by its place or its name, and that nobody asked for."""
     tables = {f"{name.schema}.{name.name}": name for name in scene.catalog.tables}
-    known = known | scene.expected.definitions.keys()
-    known |= set(_on_renamed(scene))
-    # Left from what the map no longer asks for; the entry of a unit that it does ask for vouches for nothing more.
-    asked = {entry.unit for entry in scene.applied.values()}
-    left = (entry for entry in scene.installed.manifest.values() if entry.unit not in asked)
-    known |= {name for entry in left for name in entry.objects}
+    known = known | scene.expected.definitions.keys() | set(vouched(scene))
     for name in sorted(scene.found.keys() - known):
         kind, rest = name.split(" ", 1)
         drop = _drop(kind, rest, scene.found[name], tables)
@@ -150,14 +123,13 @@ def _strangers(scene: Scene, known: set[str]) -> Iterator[Finding]:
             yield scene.finding(kinds.STRANGER, name, why, drop, found=scene.found[name])
 
 
-def _on_renamed(scene: Scene) -> Iterator[str]:
-    """Yield the policies and triggers of guarded tables by what these are called now, in the map or not."""
-    names = {table.oid: name for name, table in scene.catalog.tables.items()}
-    for entry in scene.installed.manifest.values():
-        name = names.get(entry.detail.get("oid", 0))
-        if name is not None:
-            yield from (f"policy {name.schema}.{name.name} {p}" for p in entry.detail.get("policies", ()))
-            yield from (f"trigger {name.schema}.{name.name} {t}" for t in entry.detail.get("triggers", ()))
+def _born_with(scene: Scene) -> Iterator[Finding]:
+    """Name rights that somebody gave to whatever the guard makes from then on."""
+    for role, schema, what, grantees in scene.rows("check/default_rights"):
+        where = f" IN SCHEMA {quote(schema)}" if schema else ""
+        mend = f"ALTER DEFAULT PRIVILEGES FOR ROLE {role}{where} REVOKE ALL ON {what} FROM {listed(grantees)};"
+        why = f"others have rights to {what.lower()} of the guard from the moment that it makes them."
+        yield scene.finding(kinds.STRANGER, f"default privileges of {role}", why, mend)
 
 
 def _drop(kind: str, rest: str, definition: str, tables: Mapping[str, QualifiedName]) -> str | None:
@@ -174,7 +146,9 @@ def _drop(kind: str, rest: str, definition: str, tables: Mapping[str, QualifiedN
         case "event":
             return f"DROP EVENT TRIGGER {quote(rest.removeprefix('trigger '))};"
         case "policy" | "trigger":
-            on = max((spelled for spelled in tables if rest.startswith(f"{spelled} ")), key=len, default=None)
+            # Names of tables, policies and triggers can have spaces in them.
+            begins = (rest[:place] for place, letter in enumerate(rest) if letter == " ")
+            on = max((spelled for spelled in begins if spelled in tables), key=len, default=None)
             if on is not None and schema != "rlsguard":
                 return f"DROP {kind.upper()} {quote(rest[len(on) + 1 :])} ON {tables[on]};"
     return None

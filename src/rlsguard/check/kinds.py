@@ -32,6 +32,8 @@ PARTITION_TRIGGER = Kind("RG124", "error", "the audit of a partition is switched
 UNFIT = Kind("RG125", "error", "the map does not fit the database")
 LEDGER = Kind("RG126", "error", "entries of the ledger are not what was recorded")
 BUILT_IN = Kind("RG127", "error", "a function that the server was made with was replaced")
+MANIFEST_ROW = Kind("RG128", "error", "the manifest has a row that nobody asks for")
+OWN_ROW = Kind("RG129", "error", "a row that the guard goes by is gone or was changed")
 
 # Ways around the guard.
 VIEW = Kind("RG201", "error", "a view reads as somebody whom no policy holds")

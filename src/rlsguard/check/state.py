@@ -35,11 +35,11 @@ def check(scene: Scene) -> Iterator[Finding]:
         )
         ((missing, unasked, entry, ahead),) = session.rows(query)
         if missing:
-            why = f"by the ledger {missing:,} opt-outs are in force that it does not hold, the last by entry {entry}."
+            why = f"opt-outs in force by the ledger that it does not hold: {missing:,}, the last by entry {entry}."
             yield scene.finding(kinds.STATE, str(unit.name), why, fold(unit, session.conn))
         if unasked:
-            why = f"it holds {unasked:,} opt-outs that the ledger does not have, or has as taken back."
+            why = f"opt-outs that it holds, and the ledger does not have, or has as taken back: {unasked:,}."
             yield scene.finding(kinds.STATE, str(unit.name), why, fold(unit, session.conn))
         if ahead and not missing and not unasked:
-            why = f"{ahead:,} people and purposes had more changes than the ledger has entries of: the last are gone."
+            why = f"people and purposes with more changes than the ledger has entries of: {ahead:,}; the last are gone."
             yield scene.finding(kinds.LEDGER, str(unit.name), why, AGAIN)

@@ -19,22 +19,26 @@ CHILD = QualifiedName("rlsguard child", "rlsguard child")
 ROUTINES = (
     "after_drop()",
     "after_ddl()",
-    "guard_child(regclass)",
+    "guard_child(regclass, text)",
     "for_children()",
+    "expect_current()",
     "refuse_ddl(text, text)",
     "guarded(oid[])",
 )
 # With the names of their arguments, as the catalog spells them.
 _SPELLED = {
     "guarded(oid[])": "guarded(among oid[])",
-    "guard_child(regclass)": "guard_child(IN child regclass)",
+    "guard_child(regclass, text)": "guard_child(IN child regclass, IN why text)",
     "refuse_ddl(text, text)": "refuse_ddl(IN command text, IN why text)",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """A guarded table that has partitions or children: what one more, at any depth, gets under the name of `CHILD`."""
+    """A guarded table that has partitions or children, or a path of its own under another.
+
+    What one more table under it gets, at any depth, under the name of `CHILD`.
+    """
 
     table: QualifiedName
     protection: Protection
@@ -71,16 +75,27 @@ def event_triggers(
     """Return the event triggers for the tables that *protections* are for."""
     made = {protection.name: protection for protection in protections}
     routes = {table.name: (entry, routes) for entry, table, routes in guarded}
+    tables = {table.name: table for _, table, _ in guarded}
 
     def follows(table: Table) -> bool:
         """Tell whether *table* is guarded as what it is under, which then stands for both."""
         return len(table.parents) == 1 and routes.get(table.parents[0]) == routes[table.name]
 
+    def audited(table: Table) -> TableEntry:
+        """Return the entry by which *table* is audited: its own or, where that does not say so, one above it."""
+        entry, _ = routes[table.name]
+        above = [tables[name] for name in table.parents if name in tables]
+        return entry if entry.audit is not None or not above else audited(above[0])
+
     return EventTriggers(
         tuple(
-            Parent(table.name, _of_child(made[table.name]), audit_of_child(entry, CHILD, partition=table.kind == "p"))
-            for entry, table, _ in sorted(guarded, key=lambda g: g[1].name)
-            if table.name in made and (table.kind == "p" or table.children) and not follows(table)
+            Parent(
+                table.name,
+                _of_child(made[table.name]),
+                audit_of_child(audited(table), CHILD, partition=table.kind == "p"),
+            )
+            for _, table, _ in sorted(guarded, key=lambda g: g[1].name)
+            if table.name in made and (table.kind == "p" or table.children or table.parents) and not follows(table)
         )
     )
 

@@ -47,6 +47,8 @@ GUARD_FILES = (
         "060_ledger.sql",
         (
             *_table("opt_out_event", "erasure"),
+            "sequence rlsguard.opt_out_event_id_seq",
+            "sequence rlsguard.erasure_id_seq",
             "trigger rlsguard.opt_out_event append_only",
             "trigger rlsguard.opt_out_event erase_only",
             "trigger rlsguard.erasure append_only",
@@ -81,7 +83,10 @@ GUARD_FILES = (
         "080_change_event.sql",
         (
             *_table("change_event", "secret"),
+            "sequence rlsguard.change_event_id_seq",
             "trigger rlsguard.change_event append_only",
+            "trigger rlsguard.secret append_only",
+            "relation rlsguard.own_rows",
             *_functions(
                 "withhold(changed_row jsonb, redact text[], hash text[])",
                 "as_json(changed_row anyelement)",

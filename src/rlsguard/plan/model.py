@@ -137,15 +137,21 @@ class State(Unit):
 
     @property
     def objects(self) -> tuple[str, ...]:
-        return (
-            _object("relation", self.name),
-            _object("policy", self.name, "guard"),
-            _object("trigger", self.name, "append_only"),
-            f"function rlsguard.key_{self.kind}(key text)",
-            f"function rlsguard.change_{self.kind}(key text, of_purpose text, opted_out boolean)",
-            f"function rlsguard.order_{self.kind}(keys text[], purposes text[])",
-            f"function rlsguard.spellings_{self.kind}(key text)",
-        )
+        return state_objects(self.kind)
+
+
+def state_objects(kind: str) -> tuple[str, ...]:
+    """Return what makes up the state of a kind of subject."""
+    table = state_table(kind)
+    return (
+        _object("relation", table),
+        _object("policy", table, "guard"),
+        _object("trigger", table, "append_only"),
+        f"function rlsguard.key_{kind}(key text)",
+        f"function rlsguard.change_{kind}(key text, of_purpose text, opted_out boolean)",
+        f"function rlsguard.order_{kind}(keys text[], purposes text[])",
+        f"function rlsguard.spellings_{kind}(key text)",
+    )
 
 
 def state_table(kind: str) -> QualifiedName:
@@ -191,7 +197,6 @@ class Grants(Unit):
             "kind": "grants",
             "schemas": list(self.schemas),
             "columns": [[t.table.schema, t.table.name, list(t.columns)] for t in self.tables],
-            "let_in": [[t.table.schema, t.table.name] for t in self.tables if t.let_guard_in],
         }
 
 

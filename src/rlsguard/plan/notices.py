@@ -35,7 +35,7 @@ def notices_of(datamap: DataMap, catalog: Catalog, entries: Entries) -> tuple[No
 
 
 def _of_types(table: Table, columns: Iterable[str], catalog: Catalog, recorded: str) -> Iterator[Notice]:
-    """Casts and checks of a type run when its values are recorded: without rights, but they may fail, or break it."""
+    """Casts and checks of a type run when its values are recorded: without rights, but they may fail."""
     for name in columns:
         column = table.columns[name]
         owner = column.type_owner

@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 
-from rlsguard.connection import explain
+from rlsguard.connection import explain, place_of
 from rlsguard.datamap.model import DataMap
 from rlsguard.people import Person
 from rlsguard.problems import RlsguardError
@@ -59,7 +59,7 @@ def prove(
                 observations += seen
                 people |= opted_out
             return Proof(
-                database=f"{conn.info.host}:{conn.info.port}/{conn.info.dbname}",
+                database=place_of(conn),
                 server=conn.info.parameter_status("server_version") or "",
                 mode="live",
                 started_at=started,

@@ -64,8 +64,9 @@ def routines(
     for table in catalog.tables.values():
         if table.oid in shown:
             by_name.setdefault(table.name.name, []).append(table.oid)
+    by_oid = {window.oid: window for window in windows}
     for window in windows:
-        shown[window.oid] = _shown(window, windows, catalog, protected)
+        shown[window.oid] = _shown(window, by_oid, catalog, protected)
         by_name.setdefault(window.name.name, []).append(window.oid)
     names, bodies = Names(by_name), Bodies(session)
 
@@ -124,19 +125,19 @@ def routines(
 _Shown = frozenset[tuple[int, str | None]]
 
 
-def _shown(window: Window, windows: Collection[Window], catalog: Catalog, protected: Collection[int]) -> _Shown:
+def _shown(window: Window, windows: Mapping[int, Window], catalog: Catalog, protected: Collection[int]) -> _Shown:
     """Return what *window* shows, and the windows in it.
 
     By an owner whom policies hold, a view is read as by its reader. A copy is read as either, whoever is held to less.
     """
     inside = {window.oid}
-    while more := {oid for one in windows if one.oid in inside for oid in one.reads} - inside:
+    while more := {oid for one in inside if one in windows for oid in windows[one].reads} - inside:
         inside |= more
     return frozenset(
         (oid, reader)
-        for one in windows if one.oid in inside
-        for oid in one.reads if oid in protected
-        for reader in _readers(one, catalog)
+        for one in inside if one in windows
+        for oid in windows[one].reads if oid in protected
+        for reader in _readers(windows[one], catalog)
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -64,6 +64,15 @@ class Scene:
     def above(self, role: str) -> bool:
         """Tell whether no policy holds *role*."""
         return above(self.catalog, role)
+
+    @cached_property
+    def views_over(self) -> Mapping[int, Sequence[Window]]:
+        """The views, copies not among them, that read each relation, by its OID."""
+        found: dict[int, list[Window]] = {}
+        for window in self.windows:
+            for oid in window.reads if not window.copies else ():
+                found.setdefault(oid, []).append(window)
+        return found
 
     @cached_property
     def held_names(self) -> tuple[str, ...]:

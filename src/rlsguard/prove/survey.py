@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from rlsguard import catalog as catalogs
 from rlsguard import plan
+from rlsguard.apply import LEDGER_GONE, ledger_gone
 from rlsguard.catalog.installed import load_installed
 from rlsguard.catalog.model import Catalog
 from rlsguard.datamap.model import DataMap
@@ -23,6 +24,10 @@ from rlsguard.prove.session import Session
 from rlsguard.prove.target import sample
 from rlsguard.prove.users_code import users_code
 from rlsguard.prove.windows import windows
+
+
+class LedgerGoneError(RlsguardError):
+    """There is a guard, and no ledger that would say what it is to enforce."""
 
 
 def survey(session: Session, datamap: DataMap) -> Scene:
@@ -42,9 +47,12 @@ def look_around(session: Session, datamap: DataMap, catalog: Catalog) -> Scene:
 
     Raises:
         MapError: the map does not fit the database.
+        LedgerGoneError: the guard is there, without its ledger.
         RlsguardError: the guard is not there.
     """
     installed = load_installed(session.conn)
+    if ledger_gone(installed):
+        raise LedgerGoneError(LEDGER_GONE)
     if not any(name == "relation rlsguard.opt_out_event" for name in installed.objects):
         raise RlsguardError("the map is not applied here: there is nothing to prove; run rlsguard apply first")
     as_it_was, settled = as_applied(catalog, datamap, installed)
@@ -56,7 +64,7 @@ def look_around(session: Session, datamap: DataMap, catalog: Catalog) -> Scene:
     memberships = load_memberships(session.conn)
     today = datetime.now(UTC).date()
     everyone = probers(session, catalog, datamap, memberships, oids, today)
-    definers = routines(session, catalog, [unit.oid for unit in protected], seen, [one.name for one in everyone])
+    definers = routines(session, catalog, {unit.oid for unit in protected}, seen, [one.name for one in everyone])
     return Scene(session, catalog, datamap, wanted, installed, memberships, everyone, seen, definers, today)
 
 

@@ -27,6 +27,7 @@ def _formats(parent: Parent) -> dict[str, sql.Composable]:
     audit = parent.audit
     return {
         "parent": sql.Literal(str(parent.table)),
+        "columns": array(sorted({column for look in lookups for column in look.route.here_columns})),
         "visible": sql.Literal(_format(text(policy_expression(parent.protection)))),
         "baseline": sql.Literal(_format(text(baseline_expression(parent.protection)))),
         "views": array(sorted(views)),

@@ -60,6 +60,7 @@ def _(unit: MapRows) -> str:
         "map_rows.sql.j2",
         comma=lambda last: sql.SQL("" if last else ","),
         expect_kept=expect_kept(unit),
+        kinds=array(tuple(row.kind for row in unit.subjects)),
         subjects=[
             {
                 "kind": sql.Literal(row.kind),

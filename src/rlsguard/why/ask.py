@@ -102,6 +102,8 @@ def _why(
         causes = suspects(scene, sight)
     detail = installed.details_of("protect", table.oid)
     policy = None if detail is None else str(detail["policies"][0])
+    if policy not in {one.name for one in table.policies}:
+        policy = None
     return Why(table.name, row.columns, role, at, policy, reasoning, sight, causes)
 
 

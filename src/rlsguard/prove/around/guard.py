@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 
 from rlsguard.names import Name, QualifiedName, quote
-from rlsguard.plan.model import Protection, State, Unit
+from rlsguard.plan.model import Protection, State, Unit, state_objects
 from rlsguard.prove.model import WayAround
 from rlsguard.prove.scene import Scene
 from rlsguard.render.policy import equals
@@ -32,7 +32,8 @@ def changed(scene: Scene) -> Iterator[WayAround]:
                 continue  # it is told only of tables that have the policy; that this one is gone is told by itself
             if now is None:
                 yield WayAround("guard", name, _tables(unit), (), "the guard needs it, and it is gone.", _APPLY)
-            elif now != entry.objects.get(name) and entry.made_here:
+            # Event triggers, which guard new partitions, note no definitions: these are proven by reading them.
+            elif entry.objects and now != entry.objects.get(name) and entry.made_here:
                 why, mend = "it is not defined as it was when it was applied.", _APPLY
                 if isinstance(unit, Protection) and name.startswith("row security"):
                     why = "row security is off, or not forced: then policies hold nobody, or all but its owner."
@@ -47,6 +48,9 @@ def _tables(unit: Unit) -> tuple[QualifiedName, ...]:
 def strangers(scene: Scene) -> Iterator[WayAround]:
     """Name triggers, rules, policies and indexes of others on the guard's own tables."""
     ours = {name for unit in scene.wanted.units for name in unit.objects}
+    # Of kinds of person that the map no longer has.
+    states = (unit.removeprefix("state ") for unit in scene.installed.manifest if unit.startswith("state "))
+    ours |= {name for kind in states for name in state_objects(kind)}
     for kind, name, schema, table in scene.session.file("around/strangers"):
         if f"{kind} {schema}.{table} {name}" in ours:
             continue
@@ -58,9 +62,9 @@ def strangers(scene: Scene) -> Iterator[WayAround]:
 
 def owners(scene: Scene) -> Iterator[WayAround]:
     """Name what is the guard's by its place and somebody else's by its owner."""
-    for kind, name, spelled, owner in scene.session.file("around/owners"):
+    for kind, name, spelled, owner, should in scene.session.file("around/owners"):
         why = f"it belongs to {quote(owner)}, who can make it say anything."
-        mend = f"ALTER {spelled} OWNER TO rlsguard_owner;"
+        mend = f"ALTER {spelled} OWNER TO {should};"
         yield WayAround("guard-owner", f"{kind} {name}", (), (owner,), why, mend)
 
 
@@ -71,7 +75,7 @@ def state(scene: Scene) -> Iterator[WayAround]:
             ((wrong, example),) = scene.session.rows(_WRONG.format(kind=sql.Literal(unit.kind), **_names(unit)))
             if wrong:
                 why = (
-                    f"by the ledger {wrong} opt-outs are in force that it does not hold,"
+                    f"opt-outs in force by the ledger that it does not hold: {wrong},"
                     f" such as that of {unit.kind} {example}: policies do not know of them."
                 )
                 yield WayAround("state", str(unit.name), (), (), why, fold(unit, scene.session.conn))

@@ -62,10 +62,12 @@ def _readers(scene: Scene, window: Window) -> tuple[str, ...]:
 
 def _over(scene: Scene, window: Window) -> list[Window]:
     """Return *window* and the views over it, at any remove; other copies count for themselves."""
-    over = {window.oid}
-    while more := {one.oid for one in scene.windows if one.reads & over and not one.copies} - over:
-        over |= more
-    return [one for one in scene.windows if one.oid in over]
+    over, queue = {window.oid: window}, [window.oid]
+    while queue:
+        more = [one for one in scene.views_over.get(queue.pop(), ()) if one.oid not in over]
+        over.update((one.oid, one) for one in more)
+        queue.extend(one.oid for one in more)
+    return sorted(over.values(), key=lambda one: one.name)
 
 
 def partitions(scene: Scene) -> Iterator[WayAround]:

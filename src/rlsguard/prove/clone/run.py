@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from rlsguard.connection import explain
+from rlsguard.connection import explain, place_of
 from rlsguard.datamap.model import DataMap
 from rlsguard.people import Person, RowId
 from rlsguard.problems import RlsguardError
@@ -64,7 +64,7 @@ def prove_on_copy(
             server, database = stack.enter_context(copy_of(scene, tuple(cases(scene, max_rows=max_rows)), bindir))
             observations, people = _prove_copy(server, database, datamap, statement_timeout, progress)
             return Proof(
-                database=f"{conn.info.host}:{conn.info.port}/{conn.info.dbname}",
+                database=place_of(conn),
                 server=f"{conn.info.parameter_status('server_version')}, copied to {server.version}",
                 mode="clone",
                 started_at=started,
