@@ -19,11 +19,13 @@ CREATE TABLE IF NOT EXISTS rlsguard.log_seal (
     epoch int NOT NULL REFERENCES rlsguard.log_epoch,
     size bigint NOT NULL CHECK (size >= 0),
     snapshot pg_snapshot NOT NULL,
+    transaction_id xid8 NOT NULL DEFAULT pg_current_xact_id(),
     sealed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (epoch, size)
 );
 COMMENT ON TABLE rlsguard.log_seal IS 'What was visible when entries were sealed: what was not is sealed next';
 COMMENT ON COLUMN rlsguard.log_seal.size IS 'How many entries the tree has from then on';
+COMMENT ON COLUMN rlsguard.log_seal.transaction_id IS 'The transaction that sealed: what it records afterwards is sealed next';
 
 CREATE TABLE IF NOT EXISTS rlsguard.log_leaf (
     epoch int NOT NULL REFERENCES rlsguard.log_epoch,
@@ -152,6 +154,10 @@ BEGIN
         RAISE EXCEPTION 'sealing takes a snapshot of its own: isolation level READ COMMITTED'
             USING ERRCODE = 'invalid_transaction_state';
     END IF;
+    -- What is published next must outlast a crash, and the entries with it.
+    IF current_setting('synchronous_commit') = 'off' THEN
+        PERFORM set_config('synchronous_commit', 'on', true);
+    END IF;
     -- One sealer at a time. A row's lock, for an advisory one could be held by anybody.
     SELECT * INTO tree FROM rlsguard.log_epoch AS e ORDER BY e.epoch DESC LIMIT 1 FOR UPDATE;
     IF NOT FOUND THEN
@@ -174,14 +180,16 @@ BEGIN
         FROM rlsguard.opt_out_event AS e
         WHERE (last.snapshot IS NULL
                OR e.transaction_id >= pg_snapshot_xmax(last.snapshot)
+               OR e.transaction_id = last.transaction_id
                OR e.transaction_id = ANY (ARRAY(SELECT pg_snapshot_xip(last.snapshot))))
-          -- such as of the transaction that sealed last, which no snapshot of its own shows
+          -- such as what the transaction that sealed last had recorded before it did
           AND NOT EXISTS (SELECT FROM rlsguard.log_leaf AS l WHERE l.source = 'opt_out_event' AND l.entry = e.id)
         UNION ALL
         SELECT 'erasure', e.id, e.leaf_hash, e.transaction_id
         FROM rlsguard.erasure AS e
         WHERE (last.snapshot IS NULL
                OR e.transaction_id >= pg_snapshot_xmax(last.snapshot)
+               OR e.transaction_id = last.transaction_id
                OR e.transaction_id = ANY (ARRAY(SELECT pg_snapshot_xip(last.snapshot))))
           AND NOT EXISTS (SELECT FROM rlsguard.log_leaf AS l WHERE l.source = 'erasure' AND l.entry = e.id)
     ), numbered AS (

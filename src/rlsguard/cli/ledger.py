@@ -126,6 +126,8 @@ def verify(ctx: click.Context, dsn: str, key: VerifierKey, places: tuple[str, ..
     if output_format == "json":
         print_json(verdict)
     else:
+        for lost in verdict.lost:
+            say(f"lost   {lost} The next tree records that.")
         for wrong in verdict.wrong:
             say(f"wrong  {wrong}")
         say(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -44,22 +46,26 @@ class Folder:
     def checkpoints(self, origin: str) -> Iterator[bytes]:
         """Yield the checkpoints of a log, the largest last."""
         try:
-            for file in sorted(self._of(origin).glob("*")):
+            folder = self._of(origin)
+            for file in sorted(folder.iterdir() if folder.exists() else ()):
                 if _NAME.fullmatch(file.name):
                     yield file.read_bytes()
         except OSError as error:
             raise RlsguardError(f"{error.filename}: {error.strerror}") from error
 
     def publish(self, origin: str, size: int, note: bytes) -> None:
-        """Write a file; one that is there already must say the same."""
+        """Write a file, unless it is there already."""
         folder = self._of(origin)
         file = folder / f"{size:020d}"
         try:
             folder.mkdir(parents=True, exist_ok=True)
             if not file.exists():
-                # Whole or not at all: a crash in between leaves no half of it under its name.
-                part = folder / f".{file.name}"
-                part.write_bytes(note)
+                # Whole or not at all: a crash in between, or another sealer, leaves no half of it under its name.
+                part = folder / f".{file.name}.{secrets.token_hex(4)}"
+                with part.open("xb") as output:
+                    output.write(note)
+                    output.flush()
+                    os.fsync(output.fileno())
                 part.rename(file)
         except OSError as error:
             raise RlsguardError(f"{error.filename}: {error.strerror}") from error

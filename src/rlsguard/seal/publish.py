@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+from psycopg.pq import TransactionStatus
 
 from rlsguard.problems import RlsguardError
 from rlsguard.seal.log import Head, explained, nodes, root, seal
@@ -50,6 +51,8 @@ def publish(
         RlsguardError: nothing was signed: the database is a copy, is behind what was published, or says something else.
         WitnessError: a witness did not cosign; nothing was published.
     """
+    if conn.info.transaction_status != TransactionStatus.IDLE:
+        raise RlsguardError("nothing was sealed: the connection is in a transaction, which may yet be rolled back")
     head = seal(conn)
     log = origin(key.name, head.epoch)
     keys = Keys(log, (key.verifier,))

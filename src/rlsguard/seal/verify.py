@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -30,6 +30,22 @@ from rlsguard.tlog import (
 
 # Enough for one round trip to cost nothing beside the hashing; small enough for memory not to notice.
 _CHUNK = 2000
+
+# How long a standby may be behind what was published, before that is told.
+_LAG_SECONDS = 10.0
+
+# Values that a payload holds as they are.
+_PLAIN = (
+    "subject_kind",
+    "purpose",
+    "action",
+    "version",
+    "recorded_at",
+    "requested_at",
+    "recorded_by",
+    "recorded_as",
+    "transaction_id",
+)
 
 # Values that a payload holds as salted hashes.
 _COMMITTED = ("subject_key", "actor", "client_address", "application_name", "reason", "context_text")
@@ -59,6 +75,8 @@ class Verdict:
         checkpoints: how many published checkpoints they were held against.
         covered: how many entries the largest of these covers.
         waiting: entries that are committed and not sealed: nothing proves anything of them yet.
+        lost: published entries that are gone, where the next tree records that they were lost: whoever can begin a tree
+            can claim so, and a person should know why.
         wrong: in the order of the log, the gravest of each kind first.
     """
 
@@ -66,6 +84,7 @@ class Verdict:
     checkpoints: int
     covered: int
     waiting: int
+    lost: tuple[Wrong, ...]
     wrong: tuple[Wrong, ...]
 
 
@@ -87,55 +106,97 @@ def verify(
         RlsguardError: the database refused, or a place cannot be read.
     """
     wrong: list[Wrong] = []
+    lost: list[Wrong] = []
     entries = checkpoints = covered = 0
+    # First what was published, then the database: it has all of that already, whatever is sealed meanwhile.
+    published = _published(conn, key, places, wrong)
+    _catch_up(conn, published)
     with conn.transaction(), explained(conn):
         # One state of all tables, whatever is recorded and sealed meanwhile.
         conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        trees = heads(conn)
-        for head in trees:
-            keys = Keys(origin(key.name, head.epoch), (key,))
-            known = _checkpoints(places, keys, wrong)
-            wrong += _beyond(head, known, _recorded(conn, head.epoch + 1))
+        trees = {head.epoch: head for head in heads(conn)}
+        for epoch, known in published.items():
+            head = trees.get(epoch, Head(epoch, 0))
+            if beyond := _beyond(head, known):
+                recorded = _recorded(conn, epoch + 1, Keys(origin(key.name, epoch), (key,)))
+                (lost if recorded >= known[-1].checkpoint.size else wrong).append(beyond)
+            if head.size and places and not known:
+                where = ", ".join(map(str, places))
+                wrong.append(
+                    Wrong(f"tree {epoch}", f"no checkpoint of it is in {where}: nothing proves what it holds.")
+                )
             wrong += _tree(conn, head, known, progress, limit)
             entries, checkpoints = entries + head.size, checkpoints + len(known)
             covered += max((c.checkpoint.size for c in known if c.checkpoint.size <= head.size), default=0)
+        for epoch, size in conn.execute(read("seal/early_seal.sql"), [limit]).fetchall():
+            why = "it says that transactions are sealed which are still to come: their entries would not be."
+            wrong.append(Wrong(f"seal of {size:,} entries in tree {epoch}", why))
         ((waiting,),) = conn.execute(read("seal/waiting.sql")).fetchall()
         why = "it was put in behind the seal: transactions of its time are sealed."
         for source, entry in conn.execute(read("seal/slipped_in.sql"), [limit]).fetchall():
             wrong.append(Wrong(f"{source} {entry}", why))
-    return Verdict(entries, checkpoints, covered, waiting, tuple(wrong[:limit]))
+    return Verdict(entries, checkpoints, covered, waiting, tuple(lost), tuple(wrong[:limit]))
+
+
+def _published(
+    conn: psycopg.Connection[Any], key: VerifierKey, places: Sequence[Place], wrong: list[Wrong]
+) -> dict[int, list[SignedCheckpoint]]:
+    """Return the published checkpoints of each tree; also of the next, which a database put back does not have."""
+    last = max((head.epoch for head in heads(conn)), default=0)
+    return {epoch: _checkpoints(places, Keys(origin(key.name, epoch), (key,)), wrong) for epoch in range(1, last + 2)}
+
+
+def _catch_up(conn: psycopg.Connection[Any], published: Mapping[int, Sequence[SignedCheckpoint]]) -> None:
+    """Wait for a standby to have what was published."""
+    until = time.monotonic() + _LAG_SECONDS
+    while time.monotonic() < until and conn.execute("SELECT pg_is_in_recovery()").fetchall() == [(True,)]:
+        sizes = {head.epoch: head.size for head in heads(conn)}
+        if all(c.checkpoint.size <= sizes.get(epoch, 0) for epoch, known in published.items() for c in known):
+            return
+        time.sleep(0.1)
 
 
 def _checkpoints(places: Sequence[Place], keys: Keys, wrong: list[Wrong]) -> list[SignedCheckpoint]:
     """Return the published checkpoints by size, and add to *wrong* what is none, or contradicts another."""
     by_size: dict[int, SignedCheckpoint] = {}
     for place in places:
+        before = -1
         for number, data in enumerate(place.checkpoints(keys.origin), 1):
             try:
                 signed = verify_checkpoint(data, keys)
             except TlogError as error:
                 wrong.append(Wrong(f"checkpoint {number} in {place}", f"{error}."))
                 continue
-            other = by_size.setdefault(signed.checkpoint.size, signed)
+            size = signed.checkpoint.size
+            if size <= before:
+                why = f"it is of {size:,} entries, and the one before it of {before:,}: another was published there."
+                wrong.append(Wrong(f"checkpoint {number} in {place}", why))
+            before = size
+            other = by_size.setdefault(size, signed)
             if other.checkpoint.root != signed.checkpoint.root:
                 why = "the log's key has signed another tree of the same size: a fork."
-                wrong.append(Wrong(f"checkpoint of {signed.checkpoint.size:,} entries in {place}", why))
+                wrong.append(Wrong(f"checkpoint of {size:,} entries in {place}", why))
     return [by_size[size] for size in sorted(by_size)]
 
 
-def _beyond(head: Head, known: Sequence[SignedCheckpoint], recorded: int) -> Iterator[Wrong]:
-    """Name entries that were published and are no more, unless the tree after this one begins by saying so."""
-    published = max((c.checkpoint.size for c in known), default=0)
-    if published > max(head.size, recorded):
-        why = f"{published:,} entries were published, and the database has {head.size:,}:"
-        yield Wrong(f"tree {head.epoch}", f"{why} it was put back to an earlier state, or cut off.")
+def _beyond(head: Head, known: Sequence[SignedCheckpoint]) -> Wrong | None:
+    """Tell of entries that were published and are no more."""
+    published = known[-1].checkpoint.size if known else 0
+    if published <= head.size:
+        return None
+    why = f"{published:,} entries were published, and the database has {head.size:,}:"
+    return Wrong(f"tree {head.epoch}", f"{why} it was put back to an earlier state, or cut off.")
 
 
-def _recorded(conn: psycopg.Connection[Any], epoch: int) -> int:
+def _recorded(conn: psycopg.Connection[Any], epoch: int, before: Keys) -> int:
     """Return up to which size the loss of the tree before *epoch* is recorded by that."""
     rows = conn.execute("SELECT payload FROM rlsguard.log_epoch WHERE epoch = %s", [epoch]).fetchall()
-    published = json.loads(rows[0][0])["published_before"] if rows else None
-    return int(published.split("\n")[1]) if published else 0
+    said = _json(rows[0][0]) if rows else {}
+    try:
+        # What was never published cannot have been lost.
+        return verify_checkpoint(str(said.get("published_before")).encode(), before).checkpoint.size
+    except TlogError:
+        return 0
 
 
 def _tree(
@@ -146,7 +207,7 @@ def _tree(
     limit: int,
 ) -> Iterator[Wrong]:
     """Recompute one tree; name the first entries that are wrong, and the first checkpoint that does not fit."""
-    frontier, good, found = Frontier(), 0, 0
+    frontier, good, found, complete = Frontier(), 0, 0, 0
     due = [c.checkpoint for c in known if c.checkpoint.size <= head.size]
     due.reverse()
     stored = StoredHashes(conn, head.epoch)
@@ -167,6 +228,7 @@ def _tree(
             step = min(len(leaves), due[-1].size - frontier.size) if due else len(leaves)
             grown = frontier.extend(leaves[:step])
             frontier, leaves = grown.frontier, leaves[step:]
+            complete += len(grown.nodes)
             for node in grown.nodes:
                 if list(stored.hashes(node.level, node.index, node.index + 1)) != [node.hash]:
                     why = f"its stored hash {node.index} of level {node.level} is not that of its leaves."
@@ -178,8 +240,12 @@ def _tree(
                     yield Wrong(f"checkpoint of {checkpoint.size:,} entries", f"{why} {good} to {checkpoint.size - 1}.")
                     due.clear()
                 good = checkpoint.size
-    if frontier.size < head.size:
+    if frontier.size != head.size:
         yield Wrong(f"tree {head.epoch}", f"{head.size:,} entries were sealed, and it has {frontier.size:,} leaves.")
+    query = "SELECT count(*) FROM rlsguard.log_node WHERE epoch = %s"
+    ((there,),) = conn.execute(query, [head.epoch]).fetchall()
+    if there > complete:
+        yield Wrong(f"tree {head.epoch}", f"it has {there:,} stored hashes, and {complete:,} are of its leaves.")
 
 
 def _chunks(conn: psycopg.Connection[Any], epoch: int) -> Iterator[list[Any]]:
@@ -196,13 +262,11 @@ def _entry(row: Any) -> str | None:
         return "the entry is gone."
     if leaf_hash(row.payload) != row.hash or row.leaf_hash != row.hash:
         return "the entry's bytes are not those that were sealed."
-    if row.source != "opt_out_event":
-        return None
-    try:
-        said = json.loads(row.payload)
-    except ValueError:
-        return "the entry's bytes are no JSON."
-    if (row.salt is None and not row.erased) or (row.key_salt is None and not row.key_erased):
+    said = _json(row.payload)
+    if not said:
+        return "the entry's bytes are no JSON object."
+    gone = (row.salt is None and not row.erased) or (row.key_salt is None and not row.key_erased)
+    if row.source == "opt_out_event" and gone:
         return "its personal values are gone, and no erasure is on record."
     wrong = [name for name, value in _columns(row) if said.get(name) != value]
     return f"its columns do not say what was sealed: {', '.join(wrong)}." if wrong else None
@@ -210,17 +274,26 @@ def _entry(row: Any) -> str | None:
 
 def _columns(row: Any) -> Iterable[tuple[str, Any]]:
     """Yield what the payload must hold of each column."""
+    if row.source == "log_epoch":
+        yield from (("epoch", row.entry), ("place", row.place))
+        return
+    if row.source == "erasure":
+        yield "erasure", row.entry
+        for name in ("subject_kind", "entries", "with_key", "transaction_id"):
+            yield name, getattr(row, name)
+        return
     yield "id", row.entry
-    for name in ("subject_kind", "purpose", "action", "version", "recorded_by", "recorded_as", "transaction_id"):
+    for name in _PLAIN:
         yield name, getattr(row, name)
-    for name in ("recorded_at", "requested_at"):
-        yield name, _time(getattr(row, name))
     yield "previous_hash", None if row.previous_hash is None else row.previous_hash.hex()
     for name in _COMMITTED:
         field, value = name.removesuffix("_text"), getattr(row, name)
         salt = row.key_salt if field == "subject_key" else row.salt
         if salt is not None:
             yield field, None if value is None else {"sha256": salted_hash(field_salt(salt, field), value)}
+        elif value is not None:
+            # What was erased has not come back as something else.
+            yield field, value
 
 
 def field_salt(salt: bytes, field: str) -> bytes:
@@ -228,5 +301,10 @@ def field_salt(salt: bytes, field: str) -> bytes:
     return hashlib.sha256(salt + field.encode()).digest()
 
 
-def _time(when: datetime) -> str:
-    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+def _json(payload: bytes) -> dict[str, Any]:
+    """Return the JSON object that a payload is; an empty one if it is none."""
+    try:
+        said = json.loads(payload)
+    except (ValueError, RecursionError):
+        return {}
+    return said if isinstance(said, dict) else {}
