@@ -17,6 +17,9 @@ from rlsguard.tlog import Checkpoint, Note, SigningKey
 from seal.sealing import FORGER, KEY, STRANGER, Log, wrong
 from tlog.signing import ORIGIN
 
+# Which version runs it does not matter much to any of this.
+pytestmark = pytest.mark.by_turns
+
 # What makes a change look as if it had always been so, one thing after the other.
 PAYLOAD = "UPDATE rlsguard.opt_out_event AS e SET payload = rlsguard.event_payload(e) WHERE salt IS NOT NULL;"
 LEAF_HASH = "UPDATE rlsguard.opt_out_event SET leaf_hash = sha256('\\x00' || payload);"

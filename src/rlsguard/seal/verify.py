@@ -110,14 +110,14 @@ def verify(
     entries = checkpoints = covered = 0
     # First what was published, then the database: it has all of that already, whatever is sealed meanwhile.
     published = _published(conn, key, places, wrong)
-    _catch_up(conn, published)
+    standby = _catch_up(conn, published)
     with conn.transaction(), explained(conn):
         # One state of all tables, whatever is recorded and sealed meanwhile.
         conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         trees = {head.epoch: head for head in heads(conn)}
         for epoch, known in published.items():
             head = trees.get(epoch, Head(epoch, 0))
-            if beyond := _beyond(head, known):
+            if beyond := _beyond(head, known, standby):
                 recorded = _recorded(conn, epoch + 1, Keys(origin(key.name, epoch), (key,)))
                 (lost if recorded >= known[-1].checkpoint.size else wrong).append(beyond)
             if head.size and places and not known:
@@ -146,14 +146,16 @@ def _published(
     return {epoch: _checkpoints(places, Keys(origin(key.name, epoch), (key,)), wrong) for epoch in range(1, last + 2)}
 
 
-def _catch_up(conn: psycopg.Connection[Any], published: Mapping[int, Sequence[SignedCheckpoint]]) -> None:
-    """Wait for a standby to have what was published."""
+def _catch_up(conn: psycopg.Connection[Any], published: Mapping[int, Sequence[SignedCheckpoint]]) -> bool:
+    """Return whether this is a standby; wait for one to have what was published."""
+    ((standby,),) = conn.execute("SELECT pg_is_in_recovery()").fetchall()
     until = time.monotonic() + _LAG_SECONDS
-    while time.monotonic() < until and conn.execute("SELECT pg_is_in_recovery()").fetchall() == [(True,)]:
+    while standby and time.monotonic() < until:
         sizes = {head.epoch: head.size for head in heads(conn)}
         if all(c.checkpoint.size <= sizes.get(epoch, 0) for epoch, known in published.items() for c in known):
-            return
+            break
         time.sleep(0.1)
+    return bool(standby)
 
 
 def _checkpoints(places: Sequence[Place], keys: Keys, wrong: list[Wrong]) -> list[SignedCheckpoint]:
@@ -179,13 +181,14 @@ def _checkpoints(places: Sequence[Place], keys: Keys, wrong: list[Wrong]) -> lis
     return [by_size[size] for size in sorted(by_size)]
 
 
-def _beyond(head: Head, known: Sequence[SignedCheckpoint]) -> Wrong | None:
+def _beyond(head: Head, known: Sequence[SignedCheckpoint], standby: bool) -> Wrong | None:
     """Tell of entries that were published and are no more."""
     published = known[-1].checkpoint.size if known else 0
     if published <= head.size:
         return None
     why = f"{published:,} entries were published, and the database has {head.size:,}:"
-    return Wrong(f"tree {head.epoch}", f"{why} it was put back to an earlier state, or cut off.")
+    put_back = "it was put back to an earlier state, or cut off"
+    return Wrong(f"tree {head.epoch}", f"{why} {put_back}{', or lags behind the primary' if standby else ''}.")
 
 
 def _recorded(conn: psycopg.Connection[Any], epoch: int, before: Keys) -> int:
