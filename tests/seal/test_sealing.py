@@ -278,6 +278,26 @@ def test_it_is_verified_while_it_is_sealed(sealed: Log, monkeypatch: pytest.Monk
     assert wrong(sealed.verify()) == []
 
 
+def test_two_sealers_that_publish_at_once(sealed: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The other one seals and publishes more while this one is between the two.
+    seal = sealing.publish.__globals__["seal"]
+    others: list[int] = []
+
+    def and_the_other(conn: Any) -> Any:
+        head = seal(conn)
+        if not others:
+            others.append(7)
+            sealed.record(6)
+            sealed.seal()
+        return head
+
+    monkeypatch.setitem(sealing.publish.__globals__, "seal", and_the_other)
+    sealed.record(5)
+    assert sealed.seal().head.size == 7
+    assert [int(file.name) for file in sealed.files()] == [2, 4, 6, 7, 8]
+    assert wrong(sealed.verify()) == []
+
+
 def test_a_checkpoint_outlasts_a_crash_of_a_server_that_commits_lazily(sealed: Log, base: Path) -> None:
     # With synchronous_commit off a commit returns before it is written. Of a seal this must not be: once its checkpoint
     # is out, the database cannot go back to before it.

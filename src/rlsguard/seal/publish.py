@@ -10,7 +10,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from rlsguard.problems import RlsguardError
-from rlsguard.seal.log import Head, explained, nodes, root, seal
+from rlsguard.seal.log import Head, explained, heads, nodes, root, seal
 from rlsguard.seal.names import origin
 from rlsguard.seal.places import Place
 from rlsguard.tlog import (
@@ -53,10 +53,15 @@ def publish(
     """
     if conn.info.transaction_status != TransactionStatus.IDLE:
         raise RlsguardError("nothing was sealed: the connection is in a transaction, which may yet be rolled back")
-    head = seal(conn)
-    log = origin(key.name, head.epoch)
+    log = origin(key.name, max((head.epoch for head in heads(conn)), default=1))
     keys = Keys(log, (key.verifier,))
-    latest = [_grown(conn, head, place, keys) for place in places]
+    # Read before sealing: what another sealer publishes meanwhile is no sign of a database that was put back.
+    latest = [_latest(place, keys) for place in places]
+    head = seal(conn)
+    if origin(key.name, head.epoch) != log:
+        raise RlsguardError("nothing was signed: another tree of the log has begun meanwhile; seal again")
+    for place, known in zip(places, latest, strict=True):
+        _check_grown(conn, head, place, known)
     checkpoint = Checkpoint(log, head.size, root(conn, head.epoch, head.size))
     note = Note(str(checkpoint)).sign(key)
     fresh = any(known is None or known.checkpoint.size < head.size for known in latest) or not _kept(conn, head)
@@ -76,15 +81,21 @@ def publish(
     return Published(head, note.to_bytes(), fresh, tuple(cosigned))
 
 
-def _grown(conn: psycopg.Connection[Any], head: Head, place: Place, keys: Keys) -> SignedCheckpoint | None:
-    """Return the latest checkpoint in *place*, if any; the database must have grown from it."""
+def _latest(place: Place, keys: Keys) -> SignedCheckpoint | None:
+    """Return the latest checkpoint in *place*, if any; it must be the log's."""
     *_, data = (None, *place.checkpoints(keys.origin))
     if data is None:
         return None
     try:
-        known = verify_checkpoint(data, keys)
+        return verify_checkpoint(data, keys)
     except TlogError as error:
         raise RlsguardError(f"nothing was signed: the last checkpoint in {place} is not the log's: {error}") from error
+
+
+def _check_grown(conn: psycopg.Connection[Any], head: Head, place: Place, known: SignedCheckpoint | None) -> None:
+    """Refuse to sign what has not grown from the latest checkpoint in *place*."""
+    if known is None:
+        return
     size = known.checkpoint.size
     if size > head.size:
         raise RlsguardError(
@@ -96,7 +107,6 @@ def _grown(conn: psycopg.Connection[Any], head: Head, place: Place, keys: Keys) 
             f"nothing was signed: the first {size:,} entries are not those of the checkpoint in {place}: the log was"
             " rewritten. rlsguard ledger verify says where"
         )
-    return known
 
 
 def _kept(conn: psycopg.Connection[Any], head: Head) -> bool:
