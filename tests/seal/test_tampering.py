@@ -11,10 +11,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from guarding import BANK_MAP, load
 from rlsguard import seal as sealing
+from rlsguard.check import check
 from rlsguard.problems import RlsguardError
 from rlsguard.tlog import Checkpoint, Note, SigningKey
-from seal.sealing import FORGER, KEY, STRANGER, Log, wrong
+from seal.sealing import FORGER, KEY, STRANGER, Log, opened, wrong
 from tlog.signing import ORIGIN
 
 # Which version runs it does not matter much to any of this.
@@ -671,3 +673,45 @@ def test_what_was_erased_does_not_come_back_as_something_else(sealed: Log) -> No
         " DROP CONSTRAINT opt_out_event_check2;" + edit("actor = 'somebody else'")
     )
     assert wrong(sealed.verify()) == [f"opt_out_event 2 (leaf 2): {said('actor')}"]
+
+
+KEPT = {
+    "by another key": (FORGER, Checkpoint(ORIGIN, 4, bytes(32)), "no key of the log"),
+    "of another size": (KEY, Checkpoint(ORIGIN, 5, bytes(32)), "it is not the one that was published."),
+    "of another tree": (KEY, Checkpoint(ORIGIN, 4, bytes(32)), "it is not the one that was published."),
+}
+
+
+@pytest.mark.parametrize("how", KEPT)
+def test_a_checkpoint_that_receipts_are_made_with(sealed: Log, how: str) -> None:
+    key, text, why = KEPT[how]
+    with opened(sealed.db) as conn:
+        note = Note(str(text)).sign(key).to_bytes().decode()
+        conn.execute("UPDATE rlsguard.log_checkpoint SET note = %s WHERE size = 4", [note])
+    (named,) = wrong(sealed.verify())
+    assert named.startswith(f"checkpoint of 4 entries in the database: {why}")
+
+
+def findings(log: Log) -> list[str]:
+    with log.db.connect() as conn:
+        return [f"{f.kind.id} {f.about}" for f in check(conn, load(BANK_MAP)).findings]
+
+
+def test_what_the_seal_is_not_about_is_what_check_is_for(sealed: Log) -> None:
+    # The log proves what was recorded. What policies ask is kept beside it.
+    assert findings(sealed) == []
+    sealed.db.execute("UPDATE rlsguard.opt_out_client SET in_force = false")
+    assert wrong(sealed.verify()) == []
+    assert findings(sealed) == ["RG120 rlsguard.opt_out_client"]
+
+
+def test_a_database_that_shows_the_auditor_another_ledger(sealed: Log) -> None:
+    # Undetectable by verify alone, which sees what the server shows: what is proven is that this is what was sealed.
+    sealed.db.execute("CREATE TABLE rlsguard.shown AS SELECT * FROM rlsguard.opt_out_event")
+    sealed.tamper("UPDATE rlsguard.opt_out_event SET actor = 'somebody else'")
+    sealed.db.execute(
+        "ALTER TABLE rlsguard.opt_out_event RENAME TO changed;"
+        "CREATE VIEW rlsguard.opt_out_event AS SELECT * FROM rlsguard.shown"
+    )
+    assert wrong(sealed.verify()) == []
+    assert any("rlsguard.opt_out_event" in finding for finding in findings(sealed))

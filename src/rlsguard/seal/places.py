@@ -8,6 +8,7 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -23,6 +24,10 @@ class Place(Protocol):
 
     def checkpoints(self, origin: str) -> Iterator[bytes]:
         """Yield the checkpoints of a log that were published there, the largest last."""
+        ...
+
+    def latest(self, origin: str) -> bytes | None:
+        """Return the largest of them; None where there is none."""
         ...
 
     def publish(self, origin: str, size: int, note: bytes) -> None:
@@ -45,19 +50,21 @@ class Folder:
 
     def checkpoints(self, origin: str) -> Iterator[bytes]:
         """Yield the checkpoints of a log, the largest last."""
-        try:
-            folder = self._of(origin)
-            for file in sorted(folder.iterdir() if folder.exists() else ()):
-                if _NAME.fullmatch(file.name):
-                    yield file.read_bytes()
-        except OSError as error:
-            raise RlsguardError(f"{error.filename}: {error.strerror}") from error
+        with _explained():
+            for file in sorted(self._files(origin)):
+                yield file.read_bytes()
+
+    def latest(self, origin: str) -> bytes | None:
+        """Return the largest of them; None where there is none."""
+        with _explained():
+            file = max(self._files(origin), default=None)
+            return None if file is None else file.read_bytes()
 
     def publish(self, origin: str, size: int, note: bytes) -> None:
         """Write a file, unless it is there already."""
         folder = self._of(origin)
         file = folder / f"{size:020d}"
-        try:
+        with _explained():
             folder.mkdir(parents=True, exist_ok=True)
             if not file.exists():
                 # Whole or not at all: a crash in between, or another sealer, leaves no half of it under its name.
@@ -67,8 +74,11 @@ class Folder:
                     output.flush()
                     os.fsync(output.fileno())
                 part.rename(file)
-        except OSError as error:
-            raise RlsguardError(f"{error.filename}: {error.strerror}") from error
+
+    def _files(self, origin: str) -> Iterator[Path]:
+        folder = self._of(origin)
+        if folder.exists():
+            yield from (file for file in folder.iterdir() if _NAME.fullmatch(file.name))
 
     def _of(self, origin: str) -> Path:
         # An origin is a line of text from a checkpoint: not all of that is a name of a folder.
@@ -87,6 +97,10 @@ class Git:
     def checkpoints(self, origin: str) -> Iterator[bytes]:
         """Yield the checkpoints of a log, the largest last."""
         return self.folder.checkpoints(origin)
+
+    def latest(self, origin: str) -> bytes | None:
+        """Return the largest of them; None where there is none."""
+        return self.folder.latest(origin)
 
     def publish(self, origin: str, size: int, note: bytes) -> None:
         """Write a file, commit and push it."""
@@ -119,10 +133,22 @@ class StandardOutput:
         """Yield nothing."""
         return iter(())
 
+    def latest(self, origin: str) -> None:
+        """Return nothing."""
+
     def publish(self, origin: str, size: int, note: bytes) -> None:
         """Print it, and an empty line."""
         sys.stdout.buffer.write(note + b"\n")
         sys.stdout.buffer.flush()
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Turn errors of the operating system into ours."""
+    try:
+        yield
+    except OSError as error:
+        raise RlsguardError(f"{error.filename}: {error.strerror}") from error
 
 
 def place(text: str) -> Place:

@@ -83,7 +83,7 @@ def publish(
 
 def _latest(place: Place, keys: Keys) -> SignedCheckpoint | None:
     """Return the latest checkpoint in *place*, if any; it must be the log's."""
-    *_, data = (None, *place.checkpoints(keys.origin))
+    data = place.latest(keys.origin)
     if data is None:
         return None
     try:

@@ -116,9 +116,9 @@ def verify(
         conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         trees = {head.epoch: head for head in heads(conn)}
         for epoch, known in published.items():
-            head = trees.get(epoch, Head(epoch, 0))
+            head, keys = trees.get(epoch, Head(epoch, 0)), Keys(origin(key.name, epoch), (key,))
             if beyond := _beyond(head, known, standby):
-                recorded = _recorded(conn, epoch + 1, Keys(origin(key.name, epoch), (key,)))
+                recorded = _recorded(conn, epoch + 1, keys)
                 (lost if recorded >= known[-1].checkpoint.size else wrong).append(beyond)
             if head.size and places and not known:
                 where = ", ".join(map(str, places))
@@ -126,6 +126,7 @@ def verify(
                     Wrong(f"tree {epoch}", f"no checkpoint of it is in {where}: nothing proves what it holds.")
                 )
             wrong += _tree(conn, head, known, progress, limit)
+            wrong += _kept(conn, epoch, keys, known)
             entries, checkpoints = entries + head.size, checkpoints + len(known)
             covered += max((c.checkpoint.size for c in known if c.checkpoint.size <= head.size), default=0)
         for epoch, size in conn.execute(read("seal/early_seal.sql"), [limit]).fetchall():
@@ -249,6 +250,24 @@ def _tree(
     ((there,),) = conn.execute(query, [head.epoch]).fetchall()
     if there > complete:
         yield Wrong(f"tree {head.epoch}", f"it has {there:,} stored hashes, and {complete:,} are of its leaves.")
+
+
+def _kept(conn: psycopg.Connection[Any], epoch: int, keys: Keys, known: Sequence[SignedCheckpoint]) -> Iterator[Wrong]:
+    """Name checkpoints that receipts would be made with, and that were not published like that."""
+    roots = {c.checkpoint.size: c.checkpoint.root for c in known}
+    with closing(conn.cursor("rlsguard_kept")) as cursor:
+        cursor.execute(
+            "SELECT size, note FROM rlsguard.log_checkpoint WHERE epoch = %s ORDER BY size, kept_at", [epoch]
+        )
+        for size, note in cursor:
+            about = f"checkpoint of {size:,} entries in the database"
+            try:
+                kept = verify_checkpoint(note.encode(), keys).checkpoint
+            except TlogError as error:
+                yield Wrong(about, f"{error}.")
+                continue
+            if (kept.size, kept.root) != (size, roots.get(size, kept.root)):
+                yield Wrong(about, "it is not the one that was published.")
 
 
 def _chunks(conn: psycopg.Connection[Any], epoch: int) -> Iterator[list[Any]]:
