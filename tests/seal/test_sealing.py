@@ -343,7 +343,7 @@ ACTIONS = st.tuples(
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(actions=st.lists(ACTIONS, max_size=40))
+@given(actions=st.lists(ACTIONS, min_size=20, max_size=60))
 def test_the_log_is_what_a_plain_list_would_be(server: Postgres, log: Log, actions: list[tuple[str, int]]) -> None:
     if not log.entries():
         quiet(log)

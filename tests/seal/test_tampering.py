@@ -527,7 +527,10 @@ def test_two_checkpoints_of_one_size(sealed: Log, tmp_path: Path) -> None:
     fork = Note(str(Checkpoint(ORIGIN, 4, bytes(32)))).sign(KEY).to_bytes()
     Log(sealed.db, other).files()[1].write_bytes(fork)
     assert wrong(sealed.verify(folders=(sealed.folder,))) == []
-    assert wrong(sealed.verify(folders=(other,))) == [f"checkpoint of 4 entries: {PUBLISHED} 2 to 3."]
+    assert wrong(sealed.verify(folders=(other,))) == [
+        f"checkpoint of 4 entries: {PUBLISHED} 2 to 3.",
+        "checkpoint of 4 entries in the database: it is not the one that was published.",
+    ]
     assert wrong(sealed.verify(folders=(sealed.folder, other))) == [
         f"checkpoint of 4 entries in {other}: the log's key has signed another tree of the same size: a fork.",
     ]
