@@ -85,21 +85,15 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    erased rlsguard.opt_out_event := OLD;
     with_key boolean := (SELECT bool_or(e.with_key) FROM rlsguard.erasure AS e
                          WHERE e.transaction_id = pg_current_xact_id() AND OLD.id = ANY (e.entries));
+    erased jsonb := to_jsonb(OLD) || '{"actor": null, "client_address": null, "application_name": null, "reason": null,
+                                       "context": null, "salt": null}';
 BEGIN
-    erased.actor := NULL;
-    erased.client_address := NULL;
-    erased.application_name := NULL;
-    erased.reason := NULL;
-    erased.context := NULL;
-    erased.salt := NULL;
     IF with_key THEN
-        erased.subject_key := NULL;
-        erased.key_salt := NULL;
+        erased := erased || '{"subject_key": null, "key_salt": null}';
     END IF;
-    IF with_key IS NULL OR NEW IS DISTINCT FROM erased THEN
+    IF with_key IS NULL OR to_jsonb(NEW) IS DISTINCT FROM erased THEN
         RAISE EXCEPTION '% on %.% is refused: it only grows', TG_OP, TG_TABLE_SCHEMA, TG_TABLE_NAME
             USING ERRCODE = 'insufficient_privilege',
                   HINT = 'Record a new opt-out or opt-in instead. rlsguard ledger erase takes personal values out.';

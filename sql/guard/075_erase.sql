@@ -2,7 +2,7 @@
 CALL rlsguard.take_back('{erase}');
 SET LOCAL ROLE rlsguard_owner;
 
-CREATE OR REPLACE FUNCTION rlsguard.erase(subject_kind text, key text, with_key boolean, reason text) RETURNS bigint
+CREATE OR REPLACE FUNCTION rlsguard.erase(subject_kind text, key text, with_key boolean, reason text) RETURNS int
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET row_security = on

@@ -609,13 +609,15 @@ def test_what_a_restore_lost_is_told_for_ever(sealed: Log) -> None:
     sealed.db.execute("BEGIN; SELECT rlsguard.open_epoch('moved', E'bank.example/opt-outs\\n999\\nAAAA\\n')")
     sealed.db.execute("SELECT rlsguard.seal(); COMMIT")
     assert gone in wrong(sealed.verify())
+    # Nor is it signed: whoever cut the log off could have begun it.
+    with pytest.raises(RlsguardError, match=r"tree 2 of the log was begun, and nothing of it is published yet"):
+        sealed.seal()
     sealed.tamper("DELETE FROM rlsguard.log_leaf WHERE epoch = 2; DELETE FROM rlsguard.log_seal WHERE epoch = 2;"
                   "DELETE FROM rlsguard.log_epoch WHERE epoch = 2")  # fmt: skip
     with sealed.db.connect() as conn:
-        sealing.reanchor(conn, KEY.verifier, [sealed.published], "disk failure, ticket 812")
-    sealed.seal()
+        sealing.reanchor(conn, KEY, [sealed.published], reason="disk failure, ticket 812")
     verdict = sealed.verify()
-    # Not wrong, for it is on record, but told: a superuser could have begun that tree after cutting the log off.
+    # Not wrong, for whoever has the key has published that it was lost; but told.
     assert wrong(verdict) == []
     assert [str(one) for one in verdict.lost] == [gone]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from rlsguard.cli.keys import SIGNING_KEY, PrivateKey, WitnessUrl, public_key_op
 from rlsguard.cli.options import Seconds, connected, dsn_option, format_option
 from rlsguard.cli.output import count, print_json, say
 from rlsguard.problems import RlsguardError
+from rlsguard.seal.places import Place
 from rlsguard.seal.publish import Published
 from rlsguard.tlog import (
     Checkpoint,
@@ -32,6 +34,9 @@ _publish_option = click.option(
     multiple=True,
     metavar="PLACE",
     help="Where checkpoints go, outside the database: a folder, git:FOLDER, or - for standard output. Repeatable.",
+)
+_witness_option = click.option(
+    "--witness", "witnesses", multiple=True, type=WitnessUrl(), metavar="URL=KEY", help="Have it cosigned. Repeatable."
 )
 _key_option = click.option(
     "--key",
@@ -56,6 +61,8 @@ def keygen(name: str, output: Path) -> None:
     NAME is best a domain of yours and a path. Keep the private key away from the database's machine: whoever has both
     can rewrite what was not published yet. Give the public one to whoever verifies.
     """
+    if re.search(r"/[0-9]+$", name):
+        raise click.UsageError(f"{name} could be a tree of another log: a name does not end in / and a number.")
     key = SigningKey.generate(name)
     try:
         descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -70,7 +77,7 @@ def keygen(name: str, output: Path) -> None:
 @dsn_option
 @_key_option
 @_publish_option
-@click.option("--witness", "witnesses", multiple=True, type=WitnessUrl(), metavar="URL=KEY", help="Have it cosigned.")
+@_witness_option
 @click.option("--every", type=Seconds(0.1), metavar="SECONDS", help="Go on until stopped.")
 @format_option
 def seal(
@@ -85,9 +92,7 @@ def seal(
 
     Refuses to sign where the database has not grown from what was published last. Needs the role rlsguard_sealer.
     """
-    if not places:
-        raise click.UsageError("Say where checkpoints go: --publish PLACE. In the database alone they prove nothing.")
-    where = [sealing.place(text) for text in places]
+    where = _places(places)
     with connected(dsn) as conn:
         while True:
             published = sealing.publish(conn, key, where, witnesses)
@@ -121,8 +126,9 @@ def verify(ctx: click.Context, dsn: str, key: VerifierKey, places: tuple[str, ..
 
     Exit code 1 if anything is not as it was. Needs the role rlsguard_auditor; a hot standby will do.
     """
+    where = _places(places)
     with connected(dsn) as conn:
-        verdict = sealing.verify(conn, key, [sealing.place(text) for text in places])
+        verdict = sealing.verify(conn, key, where)
     if output_format == "json":
         print_json(verdict)
     else:
@@ -183,24 +189,28 @@ def consistency(old: Path, new: Path, dsn: str, key: VerifierKey, output_format:
         say(f"{new} has grown from {old}: from {first.size:,} to {count(second.size, 'entry', 'entries')}")
 
 
-@ledger.command(epilog="Example: rlsguard ledger reanchor --key ledger.pub --publish /worm --reason 'ticket 812'")
+@ledger.command(epilog="Example: rlsguard ledger reanchor --key ledger.key --publish /worm --reason 'ticket 812'")
 @dsn_option
-@public_key_option
+@_key_option
 @_publish_option
+@_witness_option
 @click.option("--reason", required=True, help="What happened; it becomes the first entry of the new tree.")
 @format_option
-def reanchor(dsn: str, key: VerifierKey, places: tuple[str, ...], reason: str, output_format: str) -> None:
-    """Go on after a restore, an upgrade or a clone: begin another tree of the log, and record why.
+def reanchor(
+    dsn: str, key: SigningKey, places: tuple[str, ...], witnesses: tuple[Witness, ...], reason: str, output_format: str
+) -> None:
+    """Go on after a restore, an upgrade or a clone: begin another tree of the log, and record and publish why.
 
     What the tree before had published can still be verified. Refused where the log can simply go on. Needs the role
     rlsguard_sealer.
     """
+    where = _places(places)
     with connected(dsn) as conn:
-        done = sealing.reanchor(conn, key, [sealing.place(text) for text in places], reason)
+        done = sealing.reanchor(conn, key, where, witnesses, reason=reason)
     if output_format == "json":
         print_json(done)
     else:
-        say(f"tree {done.epoch} of the log begins: {done.incident}; rlsguard ledger seal publishes it")
+        say(f"tree {done.epoch} of the log begins: {done.incident or 'it had begun, and was not published'}")
 
 
 @ledger.command(epilog="Example: rlsguard ledger erase client 42 --reason 'GDPR Art. 17, ticket 812'")
@@ -218,6 +228,12 @@ def erase(kind: str, key: str, dsn: str, with_key: bool, reason: str) -> None:
     with connected(dsn) as conn:
         erased = sealing.erase(conn, kind, key, with_key=with_key, reason=reason)
     say(f"the personal values of {count(erased, 'entry', 'entries')} were erased, and that is on record")
+
+
+def _places(places: tuple[str, ...]) -> list[Place]:
+    if not places:
+        raise click.UsageError("Say where checkpoints are: --publish PLACE. In the database alone they prove nothing.")
+    return [sealing.place(text) for text in places]
 
 
 def _checkpoint(file: Path, key: VerifierKey) -> Checkpoint:

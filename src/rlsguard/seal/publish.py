@@ -43,9 +43,18 @@ class Published:
 
 
 def publish(
-    conn: psycopg.Connection[Any], key: SigningKey, places: Sequence[Place], witnesses: Sequence[Witness] = ()
+    conn: psycopg.Connection[Any],
+    key: SigningKey,
+    places: Sequence[Place],
+    witnesses: Sequence[Witness] = (),
+    *,
+    begin: bool = False,
 ) -> Published:
     """Seal what was committed, sign the tree and publish that.
+
+    Args:
+        begin: whether the first checkpoint of a tree after the first is signed, too. Whoever may write to the database
+            can begin a tree, and say that what was published is lost.
 
     Raises:
         RlsguardError: nothing was signed: the database is a copy, is behind what was published, or says something else.
@@ -62,6 +71,11 @@ def publish(
         raise RlsguardError("nothing was signed: another tree of the log has begun meanwhile; seal again")
     for place, known in zip(places, latest, strict=True):
         _check_grown(conn, head, place, known)
+    if head.epoch > 1 and not begin and all(known is None for known in latest):
+        raise RlsguardError(
+            f"nothing was signed: tree {head.epoch} of the log was begun, and nothing of it is published yet."
+            " If that was right, rlsguard ledger reanchor publishes it"
+        )
     checkpoint = Checkpoint(log, head.size, root(conn, head.epoch, head.size))
     note = Note(str(checkpoint)).sign(key)
     fresh = any(known is None or known.checkpoint.size < head.size for known in latest) or not _kept(conn, head)

@@ -12,7 +12,8 @@ from rlsguard.problems import RlsguardError
 from rlsguard.seal.log import Head, explained, heads, root
 from rlsguard.seal.names import origin
 from rlsguard.seal.places import Place
-from rlsguard.tlog import Keys, SignedCheckpoint, TlogError, VerifierKey, verify_checkpoint
+from rlsguard.seal.publish import Published, publish
+from rlsguard.tlog import Keys, SignedCheckpoint, SigningKey, TlogError, Witness, verify_checkpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,16 +21,24 @@ class Reanchored:
     """A new tree.
 
     Attributes:
-        epoch: its number.
-        incident: what kept the one before from growing.
+        incident: what kept the one before from growing; None where the tree had begun already.
+        published: its first checkpoint.
     """
 
     epoch: int
-    incident: str
+    incident: str | None
+    published: Published
 
 
-def reanchor(conn: psycopg.Connection[Any], key: VerifierKey, places: Sequence[Place], reason: str) -> Reanchored:
-    """Begin another tree, whose first entry says why and how far the one before was published.
+def reanchor(
+    conn: psycopg.Connection[Any],
+    key: SigningKey,
+    places: Sequence[Place],
+    witnesses: Sequence[Witness] = (),
+    *,
+    reason: str,
+) -> Reanchored:
+    """Begin another tree, whose first entry says why and how far the one before was published; and publish it.
 
     Raises:
         RlsguardError: the log has no need of it, or there is none yet.
@@ -38,14 +47,16 @@ def reanchor(conn: psycopg.Connection[Any], key: VerifierKey, places: Sequence[P
     if not known:
         raise RlsguardError("nothing was sealed yet: rlsguard ledger seal begins the log")
     head = known[-1]
-    last = _last(places, Keys(origin(key.name, head.epoch), (key,)))
+    last = _last(places, Keys(origin(key.name, head.epoch), (key.verifier,)))
     incident = _incident(conn, head, last)
-    if incident is None:
+    if incident is not None:
+        with explained(conn):
+            given = [f"{reason} ({incident})", None if last is None else last.note.decode()]
+            conn.execute("SELECT rlsguard.open_epoch(%s, %s)", given)
+    elif head.epoch == 1 or last is not None:
         raise RlsguardError("the log can simply go on: rlsguard ledger seal")
-    with explained(conn):
-        given = [f"{reason} ({incident})", None if last is None else last.note.decode()]
-        ((epoch,),) = conn.execute("SELECT rlsguard.open_epoch(%s, %s)", given).fetchall()
-    return Reanchored(epoch, incident)
+    published = publish(conn, key, places, witnesses, begin=True)
+    return Reanchored(published.head.epoch, incident, published)
 
 
 def _last(places: Sequence[Place], keys: Keys) -> SignedCheckpoint | None:

@@ -9,8 +9,8 @@ import psycopg
 from psycopg.rows import namedtuple_row
 
 from rlsguard.problems import RlsguardError
+from rlsguard.seal.entry import field_salt
 from rlsguard.seal.log import Head, explained, nodes
-from rlsguard.seal.verify import field_salt
 from rlsguard.sqlfiles import read
 from rlsguard.tlog import Checkpoint, Disclosed, InclusionProof, Note, Receipt, consistency_proof, inclusion_proof
 

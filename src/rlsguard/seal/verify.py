@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +11,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import namedtuple_row
 
+from rlsguard.seal.entry import read_payload, wrong_with
 from rlsguard.seal.log import Head, StoredHashes, explained, heads
 from rlsguard.seal.names import origin
 from rlsguard.seal.places import Place
@@ -23,8 +22,6 @@ from rlsguard.tlog import (
     SignedCheckpoint,
     TlogError,
     VerifierKey,
-    leaf_hash,
-    salted_hash,
     verify_checkpoint,
 )
 
@@ -33,22 +30,6 @@ _CHUNK = 2000
 
 # How long a standby may be behind what was published, before that is told.
 _LAG_SECONDS = 10.0
-
-# Values that a payload holds as they are.
-_PLAIN = (
-    "subject_kind",
-    "purpose",
-    "action",
-    "version",
-    "recorded_at",
-    "requested_at",
-    "recorded_by",
-    "recorded_as",
-    "transaction_id",
-)
-
-# Values that a payload holds as salted hashes.
-_COMMITTED = ("subject_key", "actor", "client_address", "application_name", "reason", "context_text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +176,7 @@ def _beyond(head: Head, known: Sequence[SignedCheckpoint], standby: bool) -> Wro
 def _recorded(conn: psycopg.Connection[Any], epoch: int, before: Keys) -> int:
     """Return up to which size the loss of the tree before *epoch* is recorded by that."""
     rows = conn.execute("SELECT payload FROM rlsguard.log_epoch WHERE epoch = %s", [epoch]).fetchall()
-    said = _json(rows[0][0]) if rows else {}
+    said = read_payload(rows[0][0]) if rows else {}
     try:
         # What was never published cannot have been lost.
         return verify_checkpoint(str(said.get("published_before")).encode(), before).checkpoint.size
@@ -222,7 +203,7 @@ def _tree(
             if row.index != place:
                 yield Wrong(f"tree {head.epoch}", f"its leaf {place} is gone; {row.index} comes next.")
                 return
-            if (why := _entry(row)) is not None and found < limit:
+            if (why := wrong_with(row)) is not None and found < limit:
                 found += 1
                 yield Wrong(f"{row.source} {row.entry} (leaf {row.index})", why)
             leaves.append(row.hash)
@@ -276,57 +257,3 @@ def _chunks(conn: psycopg.Connection[Any], epoch: int) -> Iterator[list[Any]]:
         cursor.execute(read("seal/leaves.sql"), [epoch])
         while rows := cursor.fetchmany(_CHUNK):
             yield rows
-
-
-def _entry(row: Any) -> str | None:
-    """Say what is wrong with an entry, by what the log has of it; None if nothing is."""
-    if row.payload is None:
-        return "the entry is gone."
-    if leaf_hash(row.payload) != row.hash or row.leaf_hash != row.hash:
-        return "the entry's bytes are not those that were sealed."
-    said = _json(row.payload)
-    if not said:
-        return "the entry's bytes are no JSON object."
-    gone = (row.salt is None and not row.erased) or (row.key_salt is None and not row.key_erased)
-    if row.source == "opt_out_event" and gone:
-        return "its personal values are gone, and no erasure is on record."
-    wrong = [name for name, value in _columns(row) if said.get(name) != value]
-    return f"its columns do not say what was sealed: {', '.join(wrong)}." if wrong else None
-
-
-def _columns(row: Any) -> Iterable[tuple[str, Any]]:
-    """Yield what the payload must hold of each column."""
-    if row.source == "log_epoch":
-        yield from (("epoch", row.entry), ("place", row.place))
-        return
-    if row.source == "erasure":
-        yield "erasure", row.entry
-        for name in ("subject_kind", "entries", "with_key", "transaction_id"):
-            yield name, getattr(row, name)
-        return
-    yield "id", row.entry
-    for name in _PLAIN:
-        yield name, getattr(row, name)
-    yield "previous_hash", None if row.previous_hash is None else row.previous_hash.hex()
-    for name in _COMMITTED:
-        field, value = name.removesuffix("_text"), getattr(row, name)
-        salt = row.key_salt if field == "subject_key" else row.salt
-        if salt is not None:
-            yield field, None if value is None else {"sha256": salted_hash(field_salt(salt, field), value)}
-        elif value is not None:
-            # What was erased has not come back as something else.
-            yield field, value
-
-
-def field_salt(salt: bytes, field: str) -> bytes:
-    """Return the salt of one field: told together with its value, it opens that and no other."""
-    return hashlib.sha256(salt + field.encode()).digest()
-
-
-def _json(payload: bytes) -> dict[str, Any]:
-    """Return the JSON object that a payload is; an empty one if it is none."""
-    try:
-        said = json.loads(payload)
-    except (ValueError, RecursionError):
-        return {}
-    return said if isinstance(said, dict) else {}
