@@ -1,6 +1,6 @@
 # A Debian-like machine with Python 3.11 or later, make and git is enough; the rest is fetched into .venv.
 
-.PHONY: help demo test test-all lint bench clean postgres
+.PHONY: help demo test test-all lint bench chaos clean postgres go
 .DELETE_ON_ERROR:
 
 help:
@@ -8,6 +8,7 @@ help:
 	@echo "make test    lint, types and tests, on every PostgreSQL that is here; what there is most of, by turns"
 	@echo "make test-all  the same, and everything on each"
 	@echo "make bench   what the policies cost, measured"
+	@echo "make chaos   sealers are killed and the server crashes under load; the log misses nothing"
 	@echo "make lint    ruff and mypy"
 	@echo "make clean   remove what these commands made"
 
@@ -15,10 +16,10 @@ demo: .venv/installed
 	@.venv/bin/rlsguard demo $(ARGS)
 
 # `make test ARGS="-k catalog"` runs a part.
-test: lint postgres
+test: lint postgres go
 	.venv/bin/pytest -n logical --maxprocesses 4 --by-turns $(ARGS)
 
-test-all: lint postgres
+test-all: lint postgres go
 	.venv/bin/pytest -n logical --maxprocesses 4 $(ARGS)
 
 lint: .venv/installed-dev
@@ -29,9 +30,17 @@ lint: .venv/installed-dev
 bench: .venv/installed
 	.venv/bin/python -m bench $(ARGS)
 
+# `make chaos ARGS="--kills 200 --crashes 20"` takes minutes.
+chaos: .venv/installed
+	.venv/bin/python -m bench.chaos $(ARGS)
+
 # PostgreSQL 15 with pgaudit where it may be installed; 16 and 18 come with the virtual environment.
 postgres:
 	@tests/install_postgres.sh
+
+# Go with its own transparency log, where it may be installed: tests/tlog asks what it thinks of ours.
+go:
+	@tests/install_go.sh
 
 clean:
 	rm -rf .venv .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist

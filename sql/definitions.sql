@@ -19,7 +19,7 @@ WITH definition (object, definition) AS (
                   AND (coalesce(to_jsonb(m) ->> 'set_option', 'true') = 'true'
                        OR coalesce(to_jsonb(m) ->> 'inherit_option', 'true') = 'true')))
     FROM pg_roles
-    WHERE rolname IN ('rlsguard_owner', 'rlsguard_nobody', 'rlsguard_recorder', 'rlsguard_auditor')
+    WHERE rolname IN ('rlsguard_owner', 'rlsguard_nobody', 'rlsguard_recorder', 'rlsguard_auditor', 'rlsguard_sealer')
 
     UNION ALL
     SELECT 'schema ' || n.nspname,

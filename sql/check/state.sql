@@ -4,7 +4,7 @@ WITH ledger AS (
     SELECT DISTINCT ON (k.key, e.purpose) k.key, e.purpose, e.action = 'opt_out' AS in_force, e.id, e.version
     FROM rlsguard.opt_out_event AS e
     CROSS JOIN LATERAL (SELECT {key}) AS k (key)
-    WHERE e.subject_kind = {kind}
+    WHERE e.subject_kind = {kind} AND e.subject_key IS NOT NULL
     ORDER BY k.key, e.purpose, e.id DESC
 ), state AS (
     SELECT {stored} AS key, s.purpose, s.in_force, s.version

@@ -103,6 +103,6 @@ REVOKE ALL ON PROCEDURE rlsguard.take_back(name[]) FROM PUBLIC;
 
 CALL rlsguard.take_back('{rlsguard, rlsguard_views, take_back}');
 -- Whoever only reads protected tables needs nothing here: policies find the views by themselves.
-GRANT USAGE ON SCHEMA rlsguard TO rlsguard_recorder, rlsguard_auditor;
+GRANT USAGE ON SCHEMA rlsguard TO rlsguard_recorder, rlsguard_auditor, rlsguard_sealer;
 
 RESET ROLE;

@@ -1,7 +1,16 @@
 -- Recording opt-outs: the only way into the ledger and the state.
-CALL rlsguard.take_back('{event_payload, require_subject_kind, require_purposes, record_events, record_one, opt_out,
+CALL rlsguard.take_back('{committed, event_payload, require_subject_kind, require_purposes, record_events, record_one, opt_out,
     opt_in, record_batch, check_batch, order_batch, history, refusable_purposes}');
 SET LOCAL ROLE rlsguard_owner;
+
+-- What a payload holds of a personal value: the value can be erased, and the payload still proves what it proved.
+CREATE OR REPLACE FUNCTION rlsguard.committed(salt bytea, field text, value text) RETURNS jsonb
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT CASE WHEN value IS NOT NULL THEN pg_catalog.jsonb_build_object('sha256', pg_catalog.encode(pg_catalog.sha256(
+        pg_catalog.sha256(salt || pg_catalog.convert_to(field, 'UTF8')) || pg_catalog.convert_to(value, 'UTF8')), 'hex')) END;
+END;
+COMMENT ON FUNCTION rlsguard.committed(bytea, text, text) IS 'The salted hash that stands for a value; each field has a salt of its own';
 
 -- The exact bytes that an entry's leaf hash covers. Text forms that settings could change are pinned.
 CREATE OR REPLACE FUNCTION rlsguard.event_payload(event rlsguard.opt_out_event) RETURNS bytea
@@ -10,20 +19,20 @@ BEGIN ATOMIC
     SELECT pg_catalog.convert_to(pg_catalog.jsonb_build_object(
         'id', event.id,
         'subject_kind', event.subject_kind,
-        'subject_key', event.subject_key,
+        'subject_key', rlsguard.committed(event.key_salt, 'subject_key', event.subject_key),
         'purpose', event.purpose,
         'action', event.action,
         'version', event.version,
         'recorded_at', pg_catalog.to_char(event.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
         'requested_at', pg_catalog.to_char(event.requested_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-        'actor', event.actor,
+        'actor', rlsguard.committed(event.salt, 'actor', event.actor),
         'recorded_by', event.recorded_by,
         'recorded_as', event.recorded_as,
-        'client_address', pg_catalog.host(event.client_address),
-        'application_name', event.application_name,
+        'client_address', rlsguard.committed(event.salt, 'client_address', pg_catalog.host(event.client_address)),
+        'application_name', rlsguard.committed(event.salt, 'application_name', event.application_name),
         'transaction_id', event.transaction_id::text,
-        'reason', event.reason,
-        'context', event.context,
+        'reason', rlsguard.committed(event.salt, 'reason', event.reason),
+        'context', rlsguard.committed(event.salt, 'context', event.context::text),
         'previous_hash', pg_catalog.encode(event.previous_hash, 'hex')
     )::text, 'UTF8');
 END;
@@ -153,6 +162,9 @@ BEGIN
             WHERE e.subject_kind = event.subject_kind AND e.subject_key = event.subject_key
               AND e.purpose = event.purpose AND e.version = event.version - 1
         );
+        -- two UUIDs: 244 random bits from the server, with no extension
+        event.key_salt := uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid());
+        event.salt := uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid());
         event.payload := rlsguard.event_payload(event);
         event.leaf_hash := sha256(decode('00', 'hex') || event.payload);
         INSERT INTO rlsguard.opt_out_event OVERRIDING SYSTEM VALUE SELECT event.*;
@@ -328,6 +340,7 @@ REVOKE ALL ON FUNCTION
     rlsguard.require_purposes(text[]),
     rlsguard.check_batch(text, text[], text[]),
     rlsguard.order_batch(text, text[], text[]),
+    rlsguard.committed(bytea, text, text),
     rlsguard.event_payload(rlsguard.opt_out_event),
     rlsguard.record_events(text, text, text[], text[], text[], text[], jsonb[], timestamptz[]),
     rlsguard.record_one(text, text, text, text[], text, text, jsonb, timestamptz),
@@ -349,6 +362,7 @@ TO rlsguard_recorder;
 GRANT EXECUTE ON FUNCTION
     rlsguard.history(text, text),
     rlsguard.refusable_purposes(),
+    rlsguard.committed(bytea, text, text),
     rlsguard.event_payload(rlsguard.opt_out_event)
 TO rlsguard_auditor;
 

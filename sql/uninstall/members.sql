@@ -1,7 +1,7 @@
 -- Who records and who audits, but for whoever looks. Given: roles that stay.
 SELECT r.rolname::text, m.rolname::text
 FROM pg_auth_members AS a
-JOIN pg_roles AS r ON r.oid = a.roleid AND r.rolname IN ('rlsguard_recorder', 'rlsguard_auditor')
+JOIN pg_roles AS r ON r.oid = a.roleid AND r.rolname IN ('rlsguard_recorder', 'rlsguard_auditor', 'rlsguard_sealer')
 JOIN pg_roles AS m ON m.oid = a.member AND m.rolname <> current_user
 WHERE r.rolname <> ALL (%s)
   -- from 16 on, whoever made a role may only administer it

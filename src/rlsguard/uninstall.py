@@ -19,8 +19,9 @@ from rlsguard.undo import remove_audit, remove_event_triggers, remove_protection
 
 # What was recorded, and what it needs to stay what it is: append-only, and the salt by which hashes can be told to be
 # equal. All roles stay with it, so that auditors can read it and a later apply finds everybody who may record.
-_RECORDED = ("opt_out_event", "change_event", "secret", "refuse_change")
-_ROLES = ("rlsguard_recorder", "rlsguard_auditor", "rlsguard_nobody", "rlsguard_owner")
+_LOG = ("log_epoch", "log_seal", "log_leaf", "log_node", "log_checkpoint")
+_RECORDED = ("opt_out_event", "erasure", *_LOG, "change_event", "secret", "refuse_change", "erase_only")
+_ROLES = ("rlsguard_recorder", "rlsguard_auditor", "rlsguard_sealer", "rlsguard_nobody", "rlsguard_owner")
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,8 +198,8 @@ def _guard(conn: psycopg.Connection[Any], keep: tuple[str, ...]) -> Iterator[sql
         sql.SQL(signature) for name, signature in _fetch(conn, read("uninstall/functions.sql")) if name not in keep
     ]
     triggers = [table for table in _fetch(conn, read("uninstall/triggers.sql")) if table[0] not in keep]
-    for (table,) in triggers:
-        yield sql.SQL("DROP TRIGGER append_only ON {}").format(Name("rlsguard", table))
+    for table, trigger in triggers:
+        yield sql.SQL("DROP TRIGGER {} ON {}").format(Name(trigger), Name("rlsguard", table))
     for kind, names in (("VIEW", views), ("ROUTINE", functions), ("VIEW", base_views), ("TABLE", tables)):
         if names:
             yield sql.SQL("DROP {} {}").format(sql.SQL(kind), sql.SQL(", ").join(names))

@@ -238,7 +238,9 @@ def test_two_databases_of_a_server_share_the_roles(bank, server):
         apply(other, BANK_MAP)
         with bank.connect() as conn:
             removal = uninstall(conn)
-        assert set(removal.kept_roles) == {"rlsguard_owner", "rlsguard_nobody", "rlsguard_recorder", "rlsguard_auditor"}
+        assert set(removal.kept_roles) == {
+            "rlsguard_owner", "rlsguard_nobody", "rlsguard_recorder", "rlsguard_auditor", "rlsguard_sealer"
+        }  # fmt: skip
         opt_out(other, 1, "marketing")
         with other.connect() as conn:
             uninstall(conn, drop_ledger=True)

@@ -17,7 +17,7 @@ from servers import Clone, Database, dump
 AUDITED = BANK_MAP.replace("  bank.client: {holds", "  bank.client: {audit: {hash: [birth_number]}, holds")
 CHANGE = "UPDATE bank.client SET birth_number = '700101' WHERE client_id = 1"
 HASHES = "SELECT id, new_row ->> 'birth_number', current_role_name FROM rlsguard.change_event ORDER BY id"
-ROLES = {"rlsguard_owner", "rlsguard_nobody", "rlsguard_recorder", "rlsguard_auditor"}
+ROLES = {"rlsguard_owner", "rlsguard_nobody", "rlsguard_recorder", "rlsguard_auditor", "rlsguard_sealer"}
 
 
 @pytest.fixture

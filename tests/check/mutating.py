@@ -75,7 +75,7 @@ def mutations_of_tables(conn: psycopg.Connection[Any]) -> Iterator[tuple[str, st
 
 
 def _roles() -> Iterator[tuple[str, str]]:
-    for role in ("rlsguard_owner", "rlsguard_nobody", "rlsguard_recorder", "rlsguard_auditor"):
+    for role in ("rlsguard_owner", "rlsguard_nobody", "rlsguard_recorder", "rlsguard_auditor", "rlsguard_sealer"):
         for word in ("LOGIN", "SUPERUSER", "CREATEROLE", "CREATEDB", "REPLICATION"):
             yield f"{role} {word}", f"ALTER ROLE {role} {word}"
     yield "rlsguard_owner NOBYPASSRLS", "ALTER ROLE rlsguard_owner NOBYPASSRLS"

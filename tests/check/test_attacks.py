@@ -37,8 +37,8 @@ OF_THE_GUARD = (
     "ALTER FUNCTION {0}() OWNER TO rlsguard_owner;"
 )
 LEDGER = (
-    "ALTER TABLE rlsguard.opt_out_event DISABLE TRIGGER append_only; {};"
-    "ALTER TABLE rlsguard.opt_out_event ENABLE ALWAYS TRIGGER append_only"
+    "ALTER TABLE rlsguard.opt_out_event DISABLE TRIGGER append_only, DISABLE TRIGGER erase_only; {};"
+    "ALTER TABLE rlsguard.opt_out_event ENABLE ALWAYS TRIGGER append_only, ENABLE ALWAYS TRIGGER erase_only"
 )
 NEVER_ASKED = LEDGER.format(
     "UPDATE rlsguard.opt_out_event SET action = 'opt_in'; UPDATE rlsguard.opt_out_client SET in_force = false"

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import pytest
 from click import Context
 from click.testing import CliRunner, Result
@@ -129,7 +130,8 @@ def test_a_dry_run_changes_nothing(run: Run, bank: Database, map_file: Path) -> 
 def test_whoever_cannot_apply_is_told_so_by_a_dry_run_too(run: Run, bank: Database, map_file: Path) -> None:
     lacking = [
         "rlsguard: nothing was changed; rlsguard doctor MAP says what to do about missing rights:",
-        "stranger may not create the roles rlsguard_owner, rlsguard_nobody, rlsguard_recorder, rlsguard_auditor.",
+        "stranger may not create the roles rlsguard_owner, rlsguard_nobody, rlsguard_recorder, rlsguard_auditor,"
+        " rlsguard_sealer.",
         "stranger may not create the guard's schemas.",
         *(
             f"stranger does not own bank.{table}; only its owner can add policies."
@@ -334,9 +336,12 @@ def test_a_dsn_that_was_forgotten_is_named() -> None:
 
 @pytest.mark.parametrize("command", rlsguard.list_commands(Context(rlsguard)))
 def test_every_command_explains_itself_with_an_example(command: str) -> None:
-    result = CliRunner().invoke(rlsguard, [command, "--help"])
-    assert result.exit_code == 0
-    assert f"Example: rlsguard {command}" in result.output
+    found = rlsguard.get_command(click.Context(rlsguard), command)
+    parts = [[command]] if not isinstance(found, click.Group) else [[command, part] for part in found.commands]
+    for part in parts:
+        result = CliRunner().invoke(rlsguard, [*part, "--help"])
+        assert result.exit_code == 0
+        assert f"Example: rlsguard {' '.join(part)}" in result.output
 
 
 def test_pgaudit_is_printed_or_written(map_file: Path, tmp_path: Path) -> None:

@@ -149,7 +149,14 @@ def test_leaf_hash_covers_the_payload_and_links_to_the_previous_version(bank):
         assert event["leaf_hash"] == hashlib.sha256(b"\x00" + event["payload"]).digest()
         told = json.loads(event["payload"])
         assert told["recorded_at"] == event["recorded_at"].strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        assert set(told) == set(event) - {"payload", "leaf_hash"}
+        assert set(told) == set(event) - {"payload", "leaf_hash", "key_salt", "salt"}
+        # Personal values are there as salted hashes, each with a salt of its own.
+        values = {"actor": event["actor"], "reason": event["reason"], "subject_key": event["subject_key"]}
+        for name, value in values.items():
+            salt = event["key_salt"] if name == "subject_key" else event["salt"]
+            salt = hashlib.sha256(salt + name.encode()).digest()
+            hashed = None if value is None else {"sha256": hashlib.sha256(salt + value.encode()).hexdigest()}
+            assert told[name] == hashed
     assert first["previous_hash"] is None
     assert second["previous_hash"] == first["leaf_hash"]
     assert json.loads(second["payload"])["previous_hash"] == first["leaf_hash"].hex()

@@ -25,6 +25,8 @@ _MODULES = {
     "opt-in": "opt_out",
     "status": "history",
     "history": "history",
+    "ledger": "ledger",
+    "receipt": "receipt",
     "check": "check",
     "prove": "prove",
     "why": "why",

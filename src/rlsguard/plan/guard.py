@@ -13,6 +13,8 @@ def _functions(*signatures: str) -> tuple[str, ...]:
     return tuple(f"function rlsguard.{signature}" for signature in signatures)
 
 
+_LOG = ("log_epoch", "log_seal", "log_leaf", "log_node", "log_checkpoint")
+
 GUARD_FILES = (
     GuardFile(
         "020_schema.sql",
@@ -44,15 +46,19 @@ GUARD_FILES = (
     GuardFile(
         "060_ledger.sql",
         (
-            *_table("opt_out_event"),
+            *_table("opt_out_event", "erasure"),
             "sequence rlsguard.opt_out_event_id_seq",
+            "sequence rlsguard.erasure_id_seq",
             "trigger rlsguard.opt_out_event append_only",
-            *_functions("refuse_change()"),
+            "trigger rlsguard.opt_out_event erase_only",
+            "trigger rlsguard.erasure append_only",
+            *_functions("refuse_change()", "erase_only()"),
         ),
     ),
     GuardFile(
         "070_opt_out.sql",
         _functions(
+            "committed(salt bytea, field text, value text)",
             "event_payload(event rlsguard.opt_out_event)",
             "require_subject_kind(subject_kind text)",
             "require_purposes(purposes text[])",
@@ -72,6 +78,7 @@ GUARD_FILES = (
             "refusable_purposes()",
         ),
     ),
+    GuardFile("075_erase.sql", _functions("erase(subject_kind text, key text, with_key boolean, reason text)")),
     GuardFile(
         "080_change_event.sql",
         (
@@ -85,6 +92,19 @@ GUARD_FILES = (
                 "as_json(changed_row anyelement)",
                 "hand_over_role()",
                 "audit_change()",
+            ),
+        ),
+    ),
+    GuardFile(
+        "085_log.sql",
+        (
+            *(o for name in _LOG for o in (*_table(name), f"trigger rlsguard.{name} append_only")),
+            *_functions(
+                "here()",
+                "subtree_hash(hashes bytea[])",
+                "open_epoch(reason text, published text)",
+                "seal(OUT epoch integer, OUT size bigint, OUT sealed bigint)",
+                "keep_checkpoint(epoch integer, size bigint, note text)",
             ),
         ),
     ),

@@ -56,7 +56,7 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Roles(Unit):
-    """The guard's four roles; `bypass` where the owner has BYPASSRLS."""
+    """The guard's five roles; `bypass` where the owner has BYPASSRLS."""
 
     bypass: bool
 
@@ -66,7 +66,7 @@ class Roles(Unit):
 
     @property
     def objects(self) -> tuple[str, ...]:
-        return tuple(f"role rlsguard_{name}" for name in ("owner", "nobody", "recorder", "auditor"))
+        return tuple(f"role rlsguard_{name}" for name in ("owner", "nobody", "recorder", "auditor", "sealer"))
 
 
 @dataclass(frozen=True, slots=True)

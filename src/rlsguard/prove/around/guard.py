@@ -96,6 +96,7 @@ SELECT count(*), min(e.subject_key)
 FROM (
     SELECT DISTINCT ON (e.subject_key, e.purpose) e.*
     FROM (SELECT * FROM rlsguard.opt_out_event AS e WHERE e.subject_kind = {kind} ORDER BY e.id DESC LIMIT 10000) AS e
+    WHERE e.subject_key IS NOT NULL
     ORDER BY e.subject_key, e.purpose, e.version DESC
 ) AS e
 WHERE e.action = 'opt_out'
@@ -108,7 +109,7 @@ _FOLD = sql.SQL("""\
 INSERT INTO {state} (subject_key, purpose, in_force, version)
 SELECT DISTINCT ON (e.subject_key, e.purpose) {typed}(e.subject_key), e.purpose, e.action = 'opt_out', e.version
 FROM rlsguard.opt_out_event AS e
-WHERE e.subject_kind = {kind}
+WHERE e.subject_kind = {kind} AND e.subject_key IS NOT NULL
 ORDER BY e.subject_key, e.purpose, e.version DESC
 ON CONFLICT (subject_key, purpose) DO UPDATE SET (in_force, version) = (excluded.in_force, excluded.version);
 UPDATE {state} AS s SET in_force = false

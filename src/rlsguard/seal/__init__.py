@@ -1,0 +1,29 @@
+"""Sealing the ledger: its entries in a log whose checkpoints are signed and published outside the database."""
+
+from rlsguard.seal.erase import erase
+from rlsguard.seal.log import Head, heads, seal
+from rlsguard.seal.names import epoch
+from rlsguard.seal.places import Place, place
+from rlsguard.seal.publish import Published, publish
+from rlsguard.seal.reanchor import Reanchored, reanchor
+from rlsguard.seal.receipts import consistency, receipt
+from rlsguard.seal.verify import Verdict, Wrong, verify
+
+__all__ = [
+    "Head",
+    "Place",
+    "Published",
+    "Reanchored",
+    "Verdict",
+    "Wrong",
+    "consistency",
+    "epoch",
+    "erase",
+    "heads",
+    "place",
+    "publish",
+    "reanchor",
+    "receipt",
+    "seal",
+    "verify",
+]

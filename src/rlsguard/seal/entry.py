@@ -1,0 +1,80 @@
+"""One entry of the log: what its bytes say, held against what its columns say."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from rlsguard.tlog import leaf_hash, salted_hash
+
+# Values that a payload holds as they are.
+_PLAIN = (
+    "subject_kind",
+    "purpose",
+    "action",
+    "version",
+    "recorded_at",
+    "requested_at",
+    "recorded_by",
+    "recorded_as",
+    "transaction_id",
+)
+
+# Values that a payload holds as salted hashes.
+_COMMITTED = ("subject_key", "actor", "client_address", "application_name", "reason", "context_text")
+
+
+def wrong_with(row: Any) -> str | None:
+    """Say what is wrong with an entry, by what the log has of it; None if nothing is."""
+    if row.payload is None:
+        return "the entry is gone."
+    if leaf_hash(row.payload) != row.hash or row.leaf_hash != row.hash:
+        return "the entry's bytes are not those that were sealed."
+    said = read_payload(row.payload)
+    if not said:
+        return "the entry's bytes are no JSON object."
+    gone = (row.salt is None and not row.erased) or (row.key_salt is None and not row.key_erased)
+    if row.source == "opt_out_event" and gone:
+        return "its personal values are gone, and no erasure is on record."
+    wrong = [name for name, value in _columns(row) if said.get(name) != value]
+    return f"its columns do not say what was sealed: {', '.join(wrong)}." if wrong else None
+
+
+def _columns(row: Any) -> Iterable[tuple[str, Any]]:
+    """Yield what the payload must hold of each column."""
+    if row.source == "log_epoch":
+        yield from (("epoch", row.entry), ("place", row.place))
+        return
+    if row.source == "erasure":
+        yield "erasure", row.entry
+        for name in ("subject_kind", "entries", "with_key", "transaction_id"):
+            yield name, getattr(row, name)
+        return
+    yield "id", row.entry
+    for name in _PLAIN:
+        yield name, getattr(row, name)
+    yield "previous_hash", None if row.previous_hash is None else row.previous_hash.hex()
+    for name in _COMMITTED:
+        field, value = name.removesuffix("_text"), getattr(row, name)
+        salt = row.key_salt if field == "subject_key" else row.salt
+        if salt is not None:
+            yield field, None if value is None else {"sha256": salted_hash(field_salt(salt, field), value)}
+        elif value is not None:
+            # What was erased has not come back as something else.
+            yield field, value
+
+
+def field_salt(salt: bytes, field: str) -> bytes:
+    """Return the salt of one field: told together with its value, it opens that and no other."""
+    return hashlib.sha256(salt + field.encode()).digest()
+
+
+def read_payload(payload: bytes) -> dict[str, Any]:
+    """Return the JSON object that a payload is; an empty one if it is none."""
+    try:
+        said = json.loads(payload)
+    except (ValueError, RecursionError):
+        return {}
+    return said if isinstance(said, dict) else {}
