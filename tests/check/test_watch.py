@@ -16,6 +16,8 @@ def test_changes_are_printed_as_they_come(db: Database, tmp_path: Path) -> None:
     apply(db, BANK_MAP)
     (tmp_path / "map.yaml").write_text(BANK_MAP, encoding="utf-8")
     command = [Path(sys.executable).with_name("rlsguard"), "check", tmp_path / "map.yaml", "--dsn", db.dsn()]
+    # Tests that run in the background ignore it, and so would whatever they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen([*command, "--watch", "1"], stdout=subprocess.PIPE, text=True) as watcher:
         try:
             assert watcher.stdout is not None
