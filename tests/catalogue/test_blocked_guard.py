@@ -187,7 +187,8 @@ def test_rights_given_away_are_found_and_taken_back_by_apply(bank, statement):
 def test_a_list_that_a_crash_would_empty_is_found_and_kept_again(bank, table):
     # T64. Whoever may, made it UNLOGGED; the next apply makes it last, where it took that for its own doing.
     bank.execute(f"ALTER TABLE rlsguard.{table} SET UNLOGGED")
-    assert set(ways(bank, "guard")) == {f"relation rlsguard.{table}"}
+    sequence = {"sequence rlsguard.opt_out_event_id_seq"} if table == "opt_out_event" else set()
+    assert set(ways(bank, "guard")) == {f"relation rlsguard.{table}"} | sequence
     apply(bank, BANK_MAP)
     persistence = f"SELECT relpersistence::text FROM pg_class WHERE oid = 'rlsguard.{table}'::regclass"
     assert run(bank, "postgres", persistence) == ["p"]
