@@ -16,6 +16,8 @@ from guarding import ALL, BANK_MAP, WITHOUT_1, small_bank, visible
 from rlsguard.cli import rlsguard
 from servers import Clone, Database
 
+pytestmark = pytest.mark.by_turns
+
 Run = Callable[..., Result]
 
 

@@ -15,6 +15,8 @@ from psycopg import sql
 from guarding import BANK, BANK_MAP, small_bank
 from servers import Clone, Database
 
+pytestmark = pytest.mark.by_turns
+
 RLSGUARD = Path(sys.executable).with_name("rlsguard")
 ODD_MAP = BANK_MAP + "  bank.straße: {holds: [personal], subject: {client: client_id}}\n"
 OPT_OUT = ("opt-out", "client", "1", "--purpose", "marketing", "--actor", "Jürgen", "--reason", "Brief")

@@ -11,6 +11,8 @@ from guarding import BANK_MAP, HEAD, apply, column, opt_out, small_bank
 from rlsguard.problems import MapError
 from servers import Clone, Database
 
+pytestmark = pytest.mark.by_turns
+
 MORE = '''
 CREATE SCHEMA "Odd ""One""";
 CREATE TABLE "Odd ""One"""."Müller's" ("client id" int NOT NULL REFERENCES bank.client);

@@ -19,6 +19,8 @@ from rlsguard.problems import RlsguardError
 from rlsguard.render import as_one_file
 from servers import Database
 
+pytestmark = pytest.mark.by_turns
+
 KEPT = "guard: {event_trigger: true}\n"
 ODD = '"Tr 100%s, ""%1$I"'
 TREE = f"""
@@ -85,7 +87,6 @@ def test_every_change_of_the_guard_by_ddl_is_refused(template_db, mode):
     assert refused > 400
 
 
-@pytest.mark.by_turns
 @pytest.mark.parametrize(
     ("statement", "why"),
     [
@@ -145,7 +146,6 @@ HARMLESS = (
 )
 
 
-@pytest.mark.by_turns
 @pytest.mark.parametrize("statement", HARMLESS)
 def test_what_does_not_touch_the_guard_is_nobodys_business(bank, statement):
     with bank.connect() as conn:
@@ -175,7 +175,6 @@ NEW = {
 }
 
 
-@pytest.mark.by_turns
 @pytest.mark.parametrize("name", ["bank.later", f"{ODD}.{ODD}", '"Tr 100%s, ""%1$I".s2'])
 @pytest.mark.parametrize("way", NEW)
 def test_what_comes_under_a_guarded_table_is_guarded_at_once(tree, way, name):
@@ -220,7 +219,6 @@ CLOSED = {
 }
 
 
-@pytest.mark.by_turns
 @pytest.mark.parametrize("name", CLOSED)
 def test_where_it_is_not_clear_how_to_guard_it_nobody_sees_a_row(tree, name):
     warnings: list[str] = []
@@ -280,7 +278,6 @@ def test_only_a_superuser_applies_and_only_the_own_transaction_is_let_through(ba
     assert column(bank, "SELECT evtenabled::text FROM pg_event_trigger") == ["A", "A"]
 
 
-@pytest.mark.by_turns
 def test_prove_takes_them_and_what_they_guarded_as_it_is(tree):
     tree.execute("CREATE TABLE bank.later PARTITION OF bank.trans FOR VALUES FROM (5000) TO (6000)")
     tree.execute("INSERT INTO bank.later VALUES (5000, 10, 1), (5001, 20, 1)")
@@ -332,7 +329,6 @@ def test_the_generated_files_do_the_same_and_may_run_again(template_db, tmp_path
     assert findings(db, TREE_MAP) == []
 
 
-@pytest.mark.by_turns
 @pytest.mark.parametrize(
     ("statement", "found"),
     [
@@ -389,7 +385,6 @@ def as_owner(db: Database, *statements: str) -> list[str]:
     return warnings
 
 
-@pytest.mark.by_turns
 @pytest.mark.parametrize(
     ("renamed", "anew"),
     [
@@ -416,7 +411,6 @@ def test_a_renamed_table_is_still_kept_when_another_has_its_name(own, renamed, a
                   user="campaign_app") == ([3] if renamed == "note" else [1001])  # fmt: skip
 
 
-@pytest.mark.by_turns
 def test_another_table_under_a_guarded_name_cannot_be_opened_by_its_own_policies(own):
     new = "CREATE TABLE bank.new (note_id int, client_id int)"
     opened = "ALTER TABLE {0} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY; CREATE POLICY x ON {0} USING (true)"
@@ -431,7 +425,6 @@ def test_another_table_under_a_guarded_name_cannot_be_opened_by_its_own_policies
             conn.rollback()
 
 
-@pytest.mark.by_turns
 def test_apply_opens_the_other_table_under_a_guarded_name(bank):
     bank.execute("DROP TABLE bank.trans; CREATE TABLE bank.trans (trans_id int, account_id int NOT NULL);"
                  " GRANT SELECT ON bank.trans TO campaign_app, teller_app;"
@@ -444,7 +437,6 @@ def test_apply_opens_the_other_table_under_a_guarded_name(bank):
     assert findings(bank, BANK_MAP + MORE_TABLES + KEPT) == []
 
 
-@pytest.mark.by_turns
 @pytest.mark.parametrize(
     "swap",
     [
@@ -460,7 +452,6 @@ def test_a_new_partition_is_not_guarded_by_columns_that_were_renamed(own, swap):
     assert column(own, "SELECT of FROM bank.trans", user="campaign_app") == [20, 20]
 
 
-@pytest.mark.by_turns
 def test_what_comes_under_tables_that_changed_names_is_guarded_like_its_own_parent(own):
     as_owner(own, "ALTER TABLE bank.note RENAME TO old", "ALTER TABLE bank.sub_note RENAME TO note",
              "ALTER TABLE bank.old RENAME TO sub_note", "CREATE TABLE bank.kid () INHERITS (bank.sub_note)",
@@ -470,7 +461,6 @@ def test_what_comes_under_tables_that_changed_names_is_guarded_like_its_own_pare
     assert column(own, "SELECT note_id FROM bank.author_kid", user="campaign_app") == [3]
 
 
-@pytest.mark.by_turns
 def test_the_first_child_of_a_table_with_a_path_of_its_own_follows_that(own):
     as_owner(own, "CREATE TABLE bank.kid () INHERITS (bank.sub_note)")
     own.execute("INSERT INTO bank.kid VALUES (1, 3, 1), (2, 1, 3), (3, 3, NULL)")
@@ -478,7 +468,6 @@ def test_the_first_child_of_a_table_with_a_path_of_its_own_follows_that(own):
     assert findings(own, SUB_MAP) == []
 
 
-@pytest.mark.by_turns
 def test_an_owner_of_a_new_branch_may_add_to_it(tree):
     tree.execute(
         "CREATE ROLE other_dba; GRANT CREATE, USAGE ON SCHEMA bank TO other_dba; SET ROLE other_dba;"
@@ -490,7 +479,6 @@ def test_an_owner_of_a_new_branch_may_add_to_it(tree):
     assert {finding.split()[0] for finding in findings(tree, TREE_MAP)} == {"RG203"}  # another owner
 
 
-@pytest.mark.by_turns
 def test_a_foreign_table_does_not_come_under_a_guarded_one(tree):
     tree.execute("CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w")
     tree.execute("CREATE FOREIGN TABLE bank.far (note_id int, client_id int) SERVER s")
@@ -550,7 +538,6 @@ INSERT INTO bank.link SELECT account_id, client_id FROM bank.disp;
 OF_ITS_OWN = "ALTER TABLE bank.link ENABLE ROW LEVEL SECURITY; CREATE POLICY x ON bank.link TO teller_app USING (true);"
 
 
-@pytest.mark.by_turns
 @pytest.mark.parametrize("kept", [True, False])
 @pytest.mark.parametrize(
     ("more", "statement"),
@@ -578,7 +565,6 @@ def test_without_bypassrls_no_table_of_a_path_is_shut_to_the_guard(template_db, 
     assert ([column(db, query, user="campaign_app") for query in hidden.values()] == before) == kept
 
 
-@pytest.mark.by_turns
 def test_nothing_of_the_guards_goes_to_an_extension(bank):
     for member in ("TABLE rlsguard.opt_out_event", "VIEW rlsguard_views.sight", "SCHEMA rlsguard"):
         with pytest.raises(psycopg.errors.InsufficientPrivilege, match="is refused"):

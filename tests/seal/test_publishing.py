@@ -24,6 +24,8 @@ from rlsguard.tlog import Keys, verify_checkpoint
 from seal.sealing import KEY, Log, wrong
 from tlog.signing import ORIGIN, key
 
+pytestmark = pytest.mark.by_turns
+
 RLSGUARD = Path(sys.executable).with_name("rlsguard")
 LOGINS = """
 CREATE ROLE sealer LOGIN; GRANT rlsguard_sealer TO sealer;

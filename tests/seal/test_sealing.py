@@ -23,6 +23,8 @@ from rlsguard.seal.places import Folder
 from seal.sealing import KEY, Log, wrong
 from servers import Postgres
 
+pytestmark = pytest.mark.by_turns
+
 OPT_OUT = "SELECT id FROM rlsguard.opt_out('client', %s, '{marketing}', 'test', 'because')"
 SEAL = "SELECT sealed FROM rlsguard.seal()"
 

@@ -15,6 +15,8 @@ from rlsguard.problems import RlsguardError
 from seal.sealing import Log, wrong
 from servers import Database, Postgres
 
+pytestmark = pytest.mark.by_turns
+
 OPT_OUT = "SELECT rlsguard.opt_out('client', %s, '{marketing}', 'test', 'because')"
 CUT_OFF = "tree 1: 7 entries were published, and the database has 6: it was put back to an earlier state, or cut off."
 

@@ -11,6 +11,8 @@ from rlsguard.why import Why, why
 from rlsguard.why.wording import title
 from servers import Clone, Database
 
+pytestmark = pytest.mark.by_turns
+
 ROLES = ("campaign_app", "bi_reader", "teller_app", "sox_auditor", "stranger", "postgres")
 JOINT_ALL = BANK_MAP.replace(
     "  bank.trans:\n    {holds: [financial],", "  bank.trans:\n    {holds: [financial], joint: all,"
