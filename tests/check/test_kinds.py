@@ -12,6 +12,8 @@ from rlsguard.problems import RlsguardError
 from rlsguard.prove.scene import Scene
 from servers import Database
 
+pytestmark = pytest.mark.by_turns
+
 TRANS = "CREATE TABLE bank.trans (trans_id int PRIMARY KEY, account_id int NOT NULL, amount numeric NOT NULL)"
 
 

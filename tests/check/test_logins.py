@@ -13,6 +13,8 @@ from rlsguard.check import check
 from rlsguard.problems import RlsguardError
 from servers import Database
 
+pytestmark = pytest.mark.by_turns
+
 WATCHER = """
 CREATE ROLE watcher LOGIN;
 GRANT rlsguard_auditor TO watcher;

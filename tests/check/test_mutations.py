@@ -6,6 +6,7 @@ With --by-turns each on one of the versions, for there are many.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import psycopg
 import pytest
@@ -40,6 +41,9 @@ TABLES = """\
 MAPS = {"attribute": BANK_MAP + TABLES, "marker": BANK_MAP + TABLES + "guard: {bypass: marker}\n"}
 
 
+T = TypeVar("T")
+
+
 def once(scratch: str | None) -> Callable[[Scene], Expected]:
     """Return what finds out how definitions should look when first asked, and remembers it."""
     known: list[Expected] = []
@@ -58,8 +62,8 @@ def found(conn: psycopg.Connection, datamap: DataMap, expect: Callable[[Scene], 
         return examine(session, datamap, expect)[1]
 
 
-def of_this_version(every: dict[str, str], db: Database, request: pytest.FixtureRequest) -> dict[str, str]:
-    """Return the mutations for the server of *db*: by turns, so that the versions that are here share them all."""
+def of_this_version(every: dict[str, T], db: Database, request: pytest.FixtureRequest) -> dict[str, T]:
+    """Return what of *every* is for the server of *db*: by turns, so that the versions that are here share them all."""
     majors = sorted(present())
     if not request.config.getoption("--by-turns") or request.config.getoption("--majors"):
         return every

@@ -7,8 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from guarding import BANK, BANK_MAP, apply
 from servers import Database
+
+pytestmark = pytest.mark.by_turns
 
 
 def test_changes_are_printed_as_they_come(db: Database, tmp_path: Path) -> None:

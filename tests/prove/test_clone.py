@@ -14,6 +14,8 @@ from rlsguard.problems import RlsguardError
 from rlsguard.prove import Proof, prove_on_copy
 from servers import Clone, Database, present
 
+pytestmark = pytest.mark.by_turns
+
 REAL = {
     "new connection", "connection opened before", "prepared elsewhere", "cursor WITH HOLD", r"psql \copy",
     "pg_dump --enable-row-security", "pg_dump", "replication", "LISTEN",
