@@ -80,4 +80,4 @@ def _has_table(entry: ManifestEntry) -> bool:
 
 
 def _mapped(scene: Scene, name: QualifiedName) -> bool:
-    return not scene.catalog.lineage(scene.catalog.tables[name]).isdisjoint(scene.datamap.tables)
+    return any(above in scene.datamap.tables for above in scene.catalog.lineage(scene.catalog.tables[name]))
