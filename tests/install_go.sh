@@ -14,6 +14,6 @@ if ! reason=$("$(dirname "$0")/apt_install.sh" $missing 2>&1); then
     echo "=============================================================================="
     echo "LEFT OUT: $missing"
     echo "  $reason"
-    echo "  The tests go on without; what needs them is skipped, and the summary says so. In CI it fails."
+    echo "  The tests go on without; what needs them is skipped, and the summary says so."
     echo "=============================================================================="
 fi
