@@ -176,22 +176,18 @@ BEGIN
         SELECT 'log_epoch' AS source, tree.epoch::bigint AS entry, tree.leaf_hash, '0'::xid8 AS transaction_id
         WHERE last.snapshot IS NULL
         UNION ALL
-        SELECT 'opt_out_event', e.id, e.leaf_hash, e.transaction_id
-        FROM rlsguard.opt_out_event AS e
+        SELECT e.source, e.entry, e.leaf_hash, e.transaction_id
+        FROM (
+            SELECT 'opt_out_event', o.id, o.leaf_hash, o.transaction_id FROM rlsguard.opt_out_event AS o
+            UNION ALL
+            SELECT 'erasure', x.id, x.leaf_hash, x.transaction_id FROM rlsguard.erasure AS x
+        ) AS e (source, entry, leaf_hash, transaction_id)
         WHERE (last.snapshot IS NULL
                OR e.transaction_id >= pg_snapshot_xmax(last.snapshot)
                OR e.transaction_id = last.transaction_id
                OR e.transaction_id = ANY (ARRAY(SELECT pg_snapshot_xip(last.snapshot))))
           -- such as what the transaction that sealed last had recorded before it did
-          AND NOT EXISTS (SELECT FROM rlsguard.log_leaf AS l WHERE l.source = 'opt_out_event' AND l.entry = e.id)
-        UNION ALL
-        SELECT 'erasure', e.id, e.leaf_hash, e.transaction_id
-        FROM rlsguard.erasure AS e
-        WHERE (last.snapshot IS NULL
-               OR e.transaction_id >= pg_snapshot_xmax(last.snapshot)
-               OR e.transaction_id = last.transaction_id
-               OR e.transaction_id = ANY (ARRAY(SELECT pg_snapshot_xip(last.snapshot))))
-          AND NOT EXISTS (SELECT FROM rlsguard.log_leaf AS l WHERE l.source = 'erasure' AND l.entry = e.id)
+          AND NOT EXISTS (SELECT FROM rlsguard.log_leaf AS l WHERE l.source = e.source AND l.entry = e.entry)
     ), numbered AS (
         INSERT INTO rlsguard.log_leaf (epoch, index, source, entry, hash)
         SELECT tree.epoch, coalesce(last.size, 0) - 1 + row_number() OVER (ORDER BY f.transaction_id, f.source, f.entry),
