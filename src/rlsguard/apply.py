@@ -301,7 +301,7 @@ def _ending(conn: psycopg.Connection[Any], delta: Delta) -> tuple[tuple[str, str
 
 def _execute(conn: psycopg.Connection[Any], delta: Delta) -> None:
     if delta.kept_by_events:
-        conn.execute(read("each/pause_event_triggers.sql"))
+        conn.execute(render.pause_event_triggers())
     # Event triggers last: they would refuse the removals.
     events = [unit for unit in delta.make if isinstance(unit, EventTriggers)]
     for unit in (unit for unit in delta.make if unit not in events):
@@ -325,7 +325,7 @@ def _execute(conn: psycopg.Connection[Any], delta: Delta) -> None:
     gone = [entry.unit for entry in (*delta.remove, *delta.forget)]
     conn.execute("DELETE FROM rlsguard.manifest WHERE unit = ANY (%s)", [gone])
     if delta.kept_by_events:
-        conn.execute(read("each/resume_event_triggers.sql"))
+        conn.execute(render.resume_event_triggers())
 
 
 def _refuse_what_stays(conn: psycopg.Connection[Any], delta: Delta) -> None:

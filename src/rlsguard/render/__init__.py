@@ -1,6 +1,6 @@
 """Plan -> SQL: statements for a unit, files for a plan."""
 
-from rlsguard.render import event_triggers as event_triggers  # registers its statements
+from rlsguard.render.event_triggers import pause_event_triggers, resume_event_triggers
 from rlsguard.render.files import as_one_file, files, stale_files
 from rlsguard.render.manifest import manifest_statements, statements_hash
 from rlsguard.render.sql import ending, expect_kept, statements
@@ -11,6 +11,8 @@ __all__ = [
     "expect_kept",
     "files",
     "manifest_statements",
+    "pause_event_triggers",
+    "resume_event_triggers",
     "stale_files",
     "statements",
     "statements_hash",

@@ -11,7 +11,7 @@ from rlsguard.plan.event_triggers import CHILD, EventTriggers, Parent
 from rlsguard.plan.model import AuditTriggers
 from rlsguard.render.policy import baseline_expression, policy_expression
 from rlsguard.render.sql import array, statements
-from rlsguard.render.template import render, text
+from rlsguard.render.template import remark, render, text
 from rlsguard.undo import remove_event_triggers
 
 
@@ -19,6 +19,18 @@ from rlsguard.undo import remove_event_triggers
 def _(unit: EventTriggers) -> str:
     parents = [_formats(parent) for parent in unit.parents]
     return render("event_triggers.sql.j2", drops=[*remove_event_triggers()], parents=parents)
+
+
+def pause_event_triggers() -> str:
+    """Return the SQL by which they let the transaction that it is run in change the guard."""
+    words = "The guard's event triggers let this transaction change the guard; other sessions meet them all the while."
+    return render("switch_event_triggers.sql.j2", remark=remark(words), mode=sql.SQL("DISABLE"))
+
+
+def resume_event_triggers() -> str:
+    """Return the SQL that ends that."""
+    words = "The guard's event triggers go on, for sessions with session_replication_role = replica too."
+    return render("switch_event_triggers.sql.j2", remark=remark(words), mode=sql.SQL("ENABLE ALWAYS"))
 
 
 def _formats(parent: Parent) -> dict[str, sql.Composable]:

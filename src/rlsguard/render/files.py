@@ -20,6 +20,7 @@ from rlsguard.plan.model import (
     Unit,
     View,
 )
+from rlsguard.render.event_triggers import pause_event_triggers, resume_event_triggers
 from rlsguard.render.manifest import manifest_statements
 from rlsguard.render.sql import statements
 from rlsguard.sqlfiles import read
@@ -40,8 +41,8 @@ def files(plan: Plan) -> Mapping[str, str]:
     grouped["900_manifest.sql"] = [manifest_statements(plan.units)]
     grouped["990_leave_owner.sql"] = [read("each/leave_owner.sql")]
     if any(isinstance(unit, EventTriggers) for unit in plan.units):
-        grouped["005_pause_event_triggers.sql"] = [read("each/pause_event_triggers.sql")]
-        grouped["980_resume_event_triggers.sql"] = [read("each/resume_event_triggers.sql")]
+        grouped["005_pause_event_triggers.sql"] = [pause_event_triggers()]
+        grouped["980_resume_event_triggers.sql"] = [resume_event_triggers()]
     order = sorted(grouped)
     included = "".join(f"\\ir '{name}'\n" for name in order[1:])
     run = read("each/run.sql").replace("-- FILES\n", included)
