@@ -22,7 +22,7 @@ BEGIN
                 WHERE n.nspname = its_schema AND c.relkind IN ('r', 'v') AND pg_get_userbyid(c.relowner) = current_user
                 UNION ALL
                 SELECT format('ALTER ROUTINE %s OWNER TO %I', p.oid::regprocedure,
-                              CASE WHEN p.proname ~ '^(as_json$|key_)' THEN 'rlsguard_nobody' ELSE 'rlsguard_owner' END)
+                              CASE WHEN p.proname ~ '^(as_json$|next_rows$|key_)' THEN 'rlsguard_nobody' ELSE 'rlsguard_owner' END)
                 FROM pg_proc AS p
                 JOIN pg_namespace AS n ON n.oid = p.pronamespace
                 WHERE n.nspname = its_schema AND pg_get_userbyid(p.proowner) = current_user

@@ -30,7 +30,7 @@ COMMENT ON COLUMN rlsguard.log_seal.transaction_id IS 'The transaction that seal
 CREATE TABLE IF NOT EXISTS rlsguard.log_leaf (
     epoch int NOT NULL REFERENCES rlsguard.log_epoch,
     index bigint NOT NULL CHECK (index >= 0),
-    source text COLLATE "C" NOT NULL CHECK (source IN ('log_epoch', 'opt_out_event', 'erasure')),
+    source text COLLATE "C" NOT NULL CHECK (source IN ('log_epoch', 'opt_out_event', 'erasure', 'change_entry')),
     entry bigint NOT NULL,
     hash bytea NOT NULL CHECK (octet_length(hash) = 32),
     PRIMARY KEY (epoch, index),
@@ -59,6 +59,7 @@ COMMENT ON TABLE rlsguard.log_checkpoint IS 'Checkpoints as they were published.
 
 -- Entries of transactions that a snapshot did not see yet are found by these.
 CREATE INDEX IF NOT EXISTS opt_out_event_transaction_id ON rlsguard.opt_out_event (transaction_id);
+CREATE INDEX IF NOT EXISTS change_entry_transaction_id ON rlsguard.change_entry (transaction_id);
 
 DO $$
 DECLARE
@@ -141,11 +142,15 @@ CREATE OR REPLACE FUNCTION rlsguard.seal(OUT epoch int, OUT size bigint, OUT sea
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET row_security = on
+-- Whatever the planner thinks is new: what is sealed already is not to be read again.
+SET enable_seqscan = off
 AS $$
 #variable_conflict use_column
 DECLARE
     tree rlsguard.log_epoch;
     last rlsguard.log_seal;
+    unseen xid8;
+    running xid8[];
     height int := 0;
     first bigint;
     beyond bigint;
@@ -170,6 +175,9 @@ BEGIN
                   HINT = 'Whether it was restored, upgraded or cloned: rlsguard ledger reanchor records that, and goes on.';
     END IF;
     SELECT * INTO last FROM rlsguard.log_seal AS s WHERE s.epoch = tree.epoch ORDER BY s.size DESC LIMIT 1;
+    -- The transaction that sealed last counts as running: it can have recorded something after it did.
+    unseen := coalesce(pg_snapshot_xmax(last.snapshot), '0');
+    running := ARRAY(SELECT pg_snapshot_xip(last.snapshot)) || last.transaction_id;
 
     -- One statement, and so one snapshot: the one that is noted is the one that entries are read by.
     WITH fresh AS MATERIALIZED (
@@ -181,11 +189,10 @@ BEGIN
             SELECT 'opt_out_event', o.id, o.leaf_hash, o.transaction_id FROM rlsguard.opt_out_event AS o
             UNION ALL
             SELECT 'erasure', x.id, x.leaf_hash, x.transaction_id FROM rlsguard.erasure AS x
+            UNION ALL
+            SELECT 'change_entry', c.id, c.leaf_hash, c.transaction_id FROM rlsguard.change_entry AS c
         ) AS e (source, entry, leaf_hash, transaction_id)
-        WHERE (last.snapshot IS NULL
-               OR e.transaction_id >= pg_snapshot_xmax(last.snapshot)
-               OR e.transaction_id = last.transaction_id
-               OR e.transaction_id = ANY (ARRAY(SELECT pg_snapshot_xip(last.snapshot))))
+        WHERE (e.transaction_id >= unseen OR e.transaction_id = ANY (running))
           -- such as what the transaction that sealed last had recorded before it did
           AND NOT EXISTS (SELECT FROM rlsguard.log_leaf AS l WHERE l.source = e.source AND l.entry = e.entry)
     ), numbered AS (

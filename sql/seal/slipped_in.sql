@@ -5,6 +5,8 @@ FROM (
     SELECT 'opt_out_event', e.id, e.transaction_id FROM rlsguard.opt_out_event AS e
     UNION ALL
     SELECT 'erasure', e.id, e.transaction_id FROM rlsguard.erasure AS e
+    UNION ALL
+    SELECT 'change_entry', e.id, e.transaction_id FROM rlsguard.change_entry AS e
 ) AS e (source, id, transaction_id)
 CROSS JOIN (
     SELECT s.snapshot, s.transaction_id

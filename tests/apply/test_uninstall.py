@@ -43,7 +43,7 @@ def test_row_changes_stay_and_hashes_go_on_with_the_same_salt(bank):
     assert (removal.ledger_entries, removal.row_changes, removal.keeps_ledger) == (0, True, True)
     assert bank.execute(HASHES) == before
     assert column(bank, "SELECT id FROM rlsguard.change_event", user="sox_auditor") == [number]
-    for statement in ("DELETE FROM rlsguard.change_event", "TRUNCATE rlsguard.change_event"):
+    for statement in ("DELETE FROM rlsguard.change_entry", "TRUNCATE rlsguard.change_entry"):
         with bank.connect() as conn, pytest.raises(psycopg.errors.InsufficientPrivilege, match="it only grows"):
             conn.execute(statement)
     with bank.connect("sox_auditor") as conn, pytest.raises(psycopg.errors.InsufficientPrivilege):
@@ -117,7 +117,7 @@ def test_what_stays_and_what_goes_is_said(bank):
     told = run(bank, "uninstall")
     assert "the ledger stays: 1 entry in rlsguard.opt_out_event" in told
     assert "what was recorded of row changes stays: rlsguard.change_event, and the salt of hashed columns" in told
-    assert not [line for line in told if line.startswith("DROP TABLE") and ("change_event" in line or "secret" in line)]
+    assert not [line for line in told if line.startswith("DROP TABLE") and ("change_" in line or "secret" in line)]
     # There is nothing more to remove, unless it is told to.
     assert run(bank, "uninstall")[-1] == "nothing else was left; --drop-ledger drops the ledger as well"
     told = run(bank, "uninstall", "--drop-ledger")

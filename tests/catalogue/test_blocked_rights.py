@@ -126,7 +126,7 @@ def test_nobody_empties_a_table(plain):
 
 def test_the_list_of_opt_outs_is_emptied_by_nobody(bank):
     # T50. By the owner and superusers neither, nor along with the table of the people.
-    for table in ("opt_out_client", "opt_out_event", "change_event"):
+    for table in ("opt_out_client", "opt_out_event", "change_entry"):
         refused(bank, "postgres", f"TRUNCATE rlsguard.{table} CASCADE", match="it only grows")
     bank.execute("TRUNCATE bank.client CASCADE; INSERT INTO bank.client VALUES (1, '700101')")
     assert run(bank, "campaign_app", CLIENTS) == []

@@ -23,12 +23,12 @@ BY_HAND = {
     "no salt": "ALTER TABLE rlsguard.secret DISABLE TRIGGER append_only; DELETE FROM rlsguard.secret",
     "salt of a table that is off": "ALTER TABLE rlsguard.secret DISABLE TRIGGER append_only",
     "owner of a key's function": "ALTER FUNCTION rlsguard.key_client(text) OWNER TO rlsguard_owner",
-    "increment": "ALTER SEQUENCE rlsguard.change_event_id_seq INCREMENT 7 MINVALUE -5 START 1",
+    "increment": "ALTER SEQUENCE rlsguard.change_entry_id_seq INCREMENT 7 MINVALUE -5 START 1",
     "unlogged": "ALTER TABLE rlsguard.manifest SET UNLOGGED",
     "state gone": "DROP TABLE rlsguard.opt_out_client CASCADE",
     "map gone": "DROP TABLE rlsguard.role_purpose CASCADE",
     "manifest gone": "DROP TABLE rlsguard.manifest CASCADE",
-    "audit gone": "DROP TABLE rlsguard.change_event CASCADE",
+    "audit gone": "DROP TABLE rlsguard.change_entry CASCADE",
 }
 # By another name it is a policy like others that slept, and whether it is to wake the map has to say: apply asks.
 LEFT_TO_THE_MAP = 'ALTER POLICY "!rlsguard" ON bank.account RENAME TO another'

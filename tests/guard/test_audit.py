@@ -209,8 +209,8 @@ def test_only_auditors_read_the_changes_and_nobody_rewrites_them(bank):
     assert column(bank, "SELECT count(*) FROM rlsguard.change_event", user="sox_auditor") == [1]
     for user, statement in (
         ("teller_app", "SELECT * FROM rlsguard.change_event"),
-        ("sox_auditor", "INSERT INTO rlsguard.change_event DEFAULT VALUES"),
-        ("postgres", "UPDATE rlsguard.change_event SET claimed_actor = 'x'"),
+        ("sox_auditor", "INSERT INTO rlsguard.change_entry DEFAULT VALUES"),
+        ("postgres", "UPDATE rlsguard.change_entry SET content = 'x'"),
     ):
         with bank.connect(user) as conn, pytest.raises(psycopg.errors.InsufficientPrivilege):
             conn.execute(statement)

@@ -113,7 +113,7 @@ def test_the_ledger_refuses_to_forget_even_for_a_superuser_and_a_replica(bank):
         "TRUNCATE rlsguard.opt_out_event",
         "DELETE FROM rlsguard.opt_out_client",
         "TRUNCATE rlsguard.opt_out_client",
-        "DELETE FROM rlsguard.change_event",
+        "DELETE FROM rlsguard.change_entry",
     ):
         with bank.connect() as conn:
             conn.execute("SET session_replication_role = replica")

@@ -118,7 +118,11 @@ def test_nothing_that_code_of_a_types_owner_does_as_nobody_lasts(db):
     with db.connect("app_owner") as owner:
         owner.execute(LASTING)
     apply(db, MAP)
-    of_nobody = [("rlsguard.as_json(anyelement)",), ("rlsguard.key_client(text)",)]
+    of_nobody = [
+        ("rlsguard.as_json(anyelement,anyelement)",),
+        ("rlsguard.key_client(text)",),
+        ("rlsguard.next_rows(refcursor)",),
+    ]
     assert db.execute(OF_NOBODY) == of_nobody
     with db.connect("app_owner") as owner:
         owner.execute("INSERT INTO app.person VALUES (ROW(1, 1), 'glad')")

@@ -409,7 +409,7 @@ def test_a_function_that_writes_something_else(sealed: Log, what: str) -> None:
 
 
 def test_a_seal_that_passes_over_somebody(sealed: Log) -> None:
-    replace(sealed, "seal", "WHERE (last.snapshot IS NULL", "WHERE e.entry <> 6 AND (last.snapshot IS NULL")
+    replace(sealed, "seal", "WHERE (e.transaction_id >= unseen", "WHERE e.entry <> 6 AND (e.transaction_id >= unseen")
     sealed.record(5)
     sealed.record(6)
     sealed.seal()
@@ -422,7 +422,9 @@ def test_a_seal_that_passes_over_somebody(sealed: Log) -> None:
 def test_a_seal_that_passes_over_somebody_and_hides_that(sealed: Log) -> None:
     # Undetectable for what it is: to verify, it looks as if the entry had been committed since. It is told as waiting,
     # again and again; and an honest seal finds it.
-    undo = replace(sealed, "seal", "WHERE (last.snapshot IS NULL", "WHERE e.entry <> 6 AND (last.snapshot IS NULL")
+    undo = replace(
+        sealed, "seal", "WHERE (e.transaction_id >= unseen", "WHERE e.entry <> 6 AND (e.transaction_id >= unseen"
+    )
     replace(sealed, "seal", "pg_current_snapshot()", "coalesce(last.snapshot, pg_current_snapshot())")
     sealed.record(5)
     for key in (6, 7):

@@ -12,8 +12,8 @@ from rlsguard.plan.model import AuditTriggers, Trigger
 # Triggers of one kind fire in the order of their names: each role is handed over right before it is used.
 _ROLE = Trigger("rlsguard_1_role", ("INSERT", "DELETE", "TRUNCATE"), "STATEMENT", "hand_over_role")
 _ROLE_ROWS = Trigger("rlsguard_1_role_rows", ("UPDATE",), "ROW", "hand_over_role")
-_INSERT = Trigger("rlsguard_2_insert", ("INSERT",), "STATEMENT", "audit_change", "inserted_rows")
-_DELETE = Trigger("rlsguard_2_delete", ("DELETE",), "STATEMENT", "audit_change", "deleted_rows")
+_INSERT = Trigger("rlsguard_2_insert", ("INSERT",), "STATEMENT", "audit_rows", "inserted_rows")
+_DELETE = Trigger("rlsguard_2_delete", ("DELETE",), "STATEMENT", "audit_rows", "deleted_rows")
 _UPDATE = Trigger("rlsguard_2_update", ("UPDATE",), "ROW", "audit_change")
 _ROLE_TRUNCATE = Trigger("rlsguard_1_role", ("TRUNCATE",), "STATEMENT", "hand_over_role")
 _TRUNCATE = Trigger("rlsguard_2_truncate", ("TRUNCATE",), "STATEMENT", "audit_change")

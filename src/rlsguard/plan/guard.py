@@ -82,16 +82,22 @@ GUARD_FILES = (
     GuardFile(
         "080_change_event.sql",
         (
-            *_table("change_event", "secret"),
-            "sequence rlsguard.change_event_id_seq",
-            "trigger rlsguard.change_event append_only",
+            *_table("change_entry", "secret"),
+            "sequence rlsguard.change_entry_id_seq",
+            "trigger rlsguard.change_entry append_only",
             "trigger rlsguard.secret append_only",
+            "relation rlsguard.change_event",
             "relation rlsguard.own_rows",
             *_functions(
-                "withhold(changed_row jsonb, redact text[], hash text[])",
-                "as_json(changed_row anyelement)",
+                "withhold(changed text, redact text[], hash text[])",
+                "change_content(changed text)",
+                "change_payload(id bigint, schema_name name, table_name name, table_oid oid, operation text, "
+                "lines bigint, redacted text, hashed text, salt bytea, content text)",
                 "hand_over_role()",
+                "as_json(old_row anyelement, new_row anyelement)",
+                "next_rows(of_cursor refcursor, OUT said text, OUT lines bigint)",
                 "audit_change()",
+                "audit_rows()",
             ),
         ),
     ),

@@ -353,7 +353,7 @@ class Trigger:
     name: str
     events: tuple[str, ...]
     level: Literal["ROW", "STATEMENT"]
-    function: Literal["hand_over_role", "audit_change"]
+    function: Literal["hand_over_role", "audit_change", "audit_rows"]
     rows: Literal["inserted_rows", "deleted_rows"] | None = None
 
 

@@ -16,7 +16,7 @@ from rlsguard.prove.target import Target
 from rlsguard.sqlfiles import read
 
 # The guard's own tables with values of rows or of keys in them.
-_TRAIL = ("change_event", "opt_out_event", "secret")
+_TRAIL = ("change_event", "change_entry", "opt_out_event", "secret")
 
 
 def observe(session: Session, target: Target, prober: Prober) -> Iterator[Observation]:

@@ -186,7 +186,8 @@ def _(unit: Protection) -> str:
 
 @statements.register
 def _(unit: AuditTriggers) -> str:
-    arguments = sql.SQL("{}, {}").format(array(unit.redact), array(unit.hash))
+    withheld = unit.redact or unit.hash
+    arguments = sql.SQL("{}, {}").format(array(unit.redact), array(unit.hash)) if withheld else sql.SQL("")
     return render(
         "audit.sql.j2",
         remark=remark(f"{unit.name}: row changes go to rlsguard.change_event"),
@@ -199,7 +200,7 @@ def _(unit: AuditTriggers) -> str:
                 "level": sql.SQL(t.level),
                 "referencing": _referencing(t.rows),
                 "function": guard(t.function).sql,
-                "arguments": arguments if t.function == "audit_change" else sql.SQL(""),
+                "arguments": sql.SQL("") if t.function == "hand_over_role" else arguments,
             }
             for t in unit.triggers
         ],

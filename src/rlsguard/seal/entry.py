@@ -22,7 +22,7 @@ _PLAIN = (
     "transaction_id",
 )
 
-# Values that a payload holds as salted hashes.
+# Values that the payload of an opt-out or opt-in holds as salted hashes.
 _COMMITTED = ("subject_key", "actor", "client_address", "application_name", "reason", "context_text")
 
 
@@ -35,11 +35,17 @@ def wrong_with(row: Any) -> str | None:
     said = read_payload(row.payload)
     if not said:
         return "the entry's bytes are no JSON object."
-    gone = (row.salt is None and not row.erased) or (row.key_salt is None and not row.key_erased)
-    if row.source == "opt_out_event" and gone:
+    if _gone(row):
         return "its personal values are gone, and no erasure is on record."
     wrong = [name for name, value in _columns(row) if said.get(name) != value]
     return f"its columns do not say what was sealed: {', '.join(wrong)}." if wrong else None
+
+
+def _gone(row: Any) -> bool:
+    if row.source == "change_entry":
+        return (row.salt is None or row.content is None) and not row.erased
+    gone = (row.salt is None and not row.erased) or (row.key_salt is None and not row.key_erased)
+    return row.source == "opt_out_event" and gone
 
 
 def _columns(row: Any) -> Iterable[tuple[str, Any]]:
@@ -53,6 +59,13 @@ def _columns(row: Any) -> Iterable[tuple[str, Any]]:
             yield name, getattr(row, name)
         return
     yield "id", row.entry
+    if row.source == "change_entry":
+        yield from (("transaction_id", row.transaction_id), ("changed_at", row.changed_at))
+        if row.salt is not None:
+            yield "content", {"sha256": salted_hash(row.salt, row.content)}
+        elif row.content is not None:
+            yield "content", row.content
+        return
     for name in _PLAIN:
         yield name, getattr(row, name)
     yield "previous_hash", None if row.previous_hash is None else row.previous_hash.hex()
