@@ -1,5 +1,5 @@
 -- The ledger: every opt-out and opt-in, append-only for everyone, the owner included.
-CALL rlsguard.take_back('{opt_out_event, opt_out_event_id_seq, erasure, erasure_id_seq, refuse_change, erase_only}');
+CALL rlsguard.take_back('{opt_out_event, opt_out_event_id_seq, erasure, erasure_id_seq, refuse_change, erase_only, erase_content_only}');
 SET LOCAL ROLE rlsguard_owner;
 
 CREATE TABLE IF NOT EXISTS rlsguard.opt_out_event (
@@ -50,6 +50,7 @@ CREATE TABLE IF NOT EXISTS rlsguard.erasure (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     subject_kind text COLLATE "C" NOT NULL,
     entries bigint[] NOT NULL,
+    changes bigint[] NOT NULL,
     with_key boolean NOT NULL,
     transaction_id xid8 NOT NULL DEFAULT pg_current_xact_id(),
     payload bytea NOT NULL,
@@ -57,7 +58,9 @@ CREATE TABLE IF NOT EXISTS rlsguard.erasure (
 );
 ALTER TABLE rlsguard.erasure SET LOGGED;
 ALTER TABLE rlsguard.erasure ALTER COLUMN id SET NO CYCLE SET INCREMENT BY 1 SET NO MINVALUE SET NO MAXVALUE;
-COMMENT ON TABLE rlsguard.erasure IS 'Which entries of the ledger had their personal values erased; written by rlsguard.erase() only';
+COMMENT ON TABLE rlsguard.erasure IS 'Whose values were erased from which entries; written by rlsguard.erase() only';
+COMMENT ON COLUMN rlsguard.erasure.entries IS 'Of rlsguard.opt_out_event';
+COMMENT ON COLUMN rlsguard.erasure.changes IS 'Of rlsguard.change_entry';
 COMMENT ON COLUMN rlsguard.erasure.with_key IS 'Whether the key went too, and with it what policies ask';
 
 CREATE OR REPLACE FUNCTION rlsguard.refuse_change() RETURNS trigger
@@ -103,6 +106,27 @@ END
 $$;
 COMMENT ON FUNCTION rlsguard.erase_only() IS 'Lets an erasure that is on record take out personal values, and refuses any other change';
 REVOKE ALL ON FUNCTION rlsguard.erase_only() FROM PUBLIC;
+
+-- The same for the content of row changes.
+CREATE OR REPLACE FUNCTION rlsguard.erase_content_only() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF to_jsonb(NEW) IS DISTINCT FROM to_jsonb(OLD) || '{"content": null, "salt": null}'
+       OR NOT EXISTS (
+           SELECT FROM rlsguard.erasure AS e
+           WHERE e.transaction_id = pg_current_xact_id() AND OLD.id = ANY (e.changes))
+    THEN
+        RAISE EXCEPTION '% on %.% is refused: it only grows', TG_OP, TG_TABLE_SCHEMA, TG_TABLE_NAME
+            USING ERRCODE = 'insufficient_privilege',
+                  HINT = 'rlsguard ledger erase takes personal values out.';
+    END IF;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION rlsguard.erase_content_only() IS 'Lets an erasure that is on record take out the content of row changes, and refuses any other change';
+REVOKE ALL ON FUNCTION rlsguard.erase_content_only() FROM PUBLIC;
 
 CREATE OR REPLACE TRIGGER append_only
     BEFORE DELETE OR TRUNCATE ON rlsguard.opt_out_event

@@ -36,9 +36,13 @@ VALUES ('audit_salt', uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid(
 ON CONFLICT DO NOTHING;
 
 CREATE OR REPLACE TRIGGER append_only
-    BEFORE UPDATE OR DELETE OR TRUNCATE ON rlsguard.change_entry
+    BEFORE DELETE OR TRUNCATE ON rlsguard.change_entry
     FOR EACH STATEMENT EXECUTE FUNCTION rlsguard.refuse_change();
 ALTER TABLE rlsguard.change_entry ENABLE ALWAYS TRIGGER append_only;
+CREATE OR REPLACE TRIGGER erase_only
+    BEFORE UPDATE ON rlsguard.change_entry
+    FOR EACH ROW EXECUTE FUNCTION rlsguard.erase_content_only();
+ALTER TABLE rlsguard.change_entry ENABLE ALWAYS TRIGGER erase_only;
 -- With another salt equal values would no longer look equal.
 CREATE OR REPLACE TRIGGER append_only
     BEFORE UPDATE OR DELETE OR TRUNCATE ON rlsguard.secret
@@ -70,7 +74,8 @@ SELECT e.id,
        p.said ->> 'session_role' AS session_role,
        e.transaction_id,
        (c.by ->> 'client_address')::inet AS client_address,
-       c.by ->> 'application_name' AS application_name
+       c.by ->> 'application_name' AS application_name,
+       (p.said ->> 'restates')::bigint AS restates
 FROM rlsguard.change_entry AS e
 CROSS JOIN LATERAL (SELECT convert_from(e.payload, 'UTF8')::json) AS p (said)
 CROSS JOIN LATERAL (SELECT split_part(e.content, E'\n', 1)::json) AS c (by)
@@ -80,6 +85,7 @@ LEFT JOIN LATERAL ROWS FROM (
 ) WITH ORDINALITY AS r (old_row, new_row, line) ON true;
 COMMENT ON VIEW rlsguard.change_event IS 'Row changes of the tables that the data map audits, row by row';
 COMMENT ON COLUMN rlsguard.change_event.id IS 'The entry of rlsguard.change_entry; rows of one statement can share one';
+COMMENT ON COLUMN rlsguard.change_event.restates IS 'The entry whose rows these are, but for those of a person who was erased';
 COMMENT ON COLUMN rlsguard.change_event.changed_at IS 'Start of the statement that made the change';
 COMMENT ON COLUMN rlsguard.change_event.withheld IS 'Columns left out of old_row and new_row, or stored as a salted hash';
 COMMENT ON COLUMN rlsguard.change_event.session_role IS 'session_user: the login';

@@ -2,7 +2,7 @@
 SELECT l.index, l.source, l.entry, l.hash,
        coalesce(e.payload, o.payload, x.payload, c.payload) AS payload,
        coalesce(e.leaf_hash, o.leaf_hash, x.leaf_hash, c.leaf_hash) AS leaf_hash,
-       e.place, x.entries, x.with_key, coalesce(o.subject_kind, x.subject_kind) AS subject_kind,
+       e.place, x.entries, x.changes, x.with_key, coalesce(o.subject_kind, x.subject_kind) AS subject_kind,
        coalesce(o.transaction_id, x.transaction_id, c.transaction_id)::text AS transaction_id,
        o.key_salt, coalesce(o.salt, c.salt) AS salt, o.subject_key, o.purpose, o.action, o.version,
        to_char(o.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS recorded_at,
@@ -10,7 +10,7 @@ SELECT l.index, l.source, l.entry, l.hash,
        o.actor, o.recorded_by, o.recorded_as, abbrev(o.client_address) AS client_address, o.application_name,
        o.reason, o.context::text AS context_text, o.previous_hash,
        to_json(c.changed_at AT TIME ZONE 'UTC') #>> '{}' AS changed_at, c.content,
-       erased.id IS NOT NULL AS erased, coalesce(erased.with_key, false) AS key_erased
+       coalesce(erased.id, changed.id) IS NOT NULL AS erased, coalesce(erased.with_key, false) AS key_erased
 FROM rlsguard.log_leaf AS l
 LEFT JOIN rlsguard.log_epoch AS e ON l.source = 'log_epoch' AND e.epoch = l.entry
 LEFT JOIN rlsguard.opt_out_event AS o ON l.source = 'opt_out_event' AND o.id = l.entry
@@ -22,5 +22,10 @@ LEFT JOIN (
     CROSS JOIN LATERAL unnest(r.entries) AS u (id)
     GROUP BY u.id
 ) AS erased ON erased.id = o.id
+LEFT JOIN (
+    SELECT DISTINCT u.id
+    FROM rlsguard.erasure AS r
+    CROSS JOIN LATERAL unnest(r.changes) AS u (id)
+) AS changed ON changed.id = c.id
 WHERE l.epoch = %s
 ORDER BY l.index

@@ -20,7 +20,17 @@ from rlsguard.undo import remove_audit, remove_event_triggers, remove_protection
 # What was recorded, and what it needs to stay what it is: append-only, and the salt by which hashes can be told to be
 # equal. All roles stay with it, so that auditors can read it and a later apply finds everybody who may record.
 _LOG = ("log_epoch", "log_seal", "log_leaf", "log_node", "log_checkpoint")
-_RECORDED = ("opt_out_event", "erasure", *_LOG, "change_entry", "change_event", "secret", "refuse_change", "erase_only")
+_RECORDED = (
+    "opt_out_event",
+    "erasure",
+    *_LOG,
+    "change_entry",
+    "change_event",
+    "secret",
+    "refuse_change",
+    "erase_only",
+    "erase_content_only",
+)
 _ROLES = ("rlsguard_recorder", "rlsguard_auditor", "rlsguard_sealer", "rlsguard_nobody", "rlsguard_owner")
 
 

@@ -68,7 +68,7 @@ FORBIDDEN = [
     "SELECT FROM bank.client",
     "SELECT rlsguard.opt_out('client', '1', '{marketing}', 'a', 'b')",
     "SELECT rlsguard.history('client', '1')",
-    "SELECT rlsguard.erase('client', '1', true, 'why')",
+    "SELECT rlsguard.erase('client', '1', true, 'why', '{}', '{}')",
     "INSERT INTO rlsguard.log_leaf VALUES (1, 6, 'opt_out_event', 9, sha256(''))",
     "INSERT INTO rlsguard.log_seal (epoch, size, snapshot) VALUES (1, 9, '1:1:')",
     "UPDATE rlsguard.log_seal SET size = 9",

@@ -626,8 +626,8 @@ def test_what_a_restore_lost_is_told_for_ever(sealed: Log) -> None:
 
 ERASURES = {
     "that never was": (
-        "INSERT INTO rlsguard.erasure (subject_kind, entries, with_key, transaction_id, payload, leaf_hash)"
-        " VALUES ('client', '{4}', true, '3', '{}', sha256('\\x007b7d'));",
+        "INSERT INTO rlsguard.erasure (subject_kind, entries, changes, with_key, transaction_id, payload, leaf_hash)"
+        " VALUES ('client', '{4}', '{}', true, '3', '{}', sha256('\\x007b7d'));",
         4,
         [f"erasure 2: {BEHIND}"],
     ),
@@ -659,7 +659,7 @@ ERASURES = {
 def test_an_erasure(sealed: Log, what: str) -> None:
     statements, also, named = ERASURES[what]
     with sealed.db.connect() as conn:
-        assert sealing.erase(conn, "client", "2", with_key=False, reason="asked for") == 2
+        assert sealing.erase(conn, "client", "2", with_key=False, reason="asked for").entries == 2
     sealed.seal()
     assert wrong(sealed.verify()) == []
     if also:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from rlsguard import datamap
 from rlsguard import seal as sealing
 from rlsguard.cli.keys import SIGNING_KEY, PrivateKey, WitnessUrl, public_key_option, signing_key
 from rlsguard.cli.options import Seconds, connected, dsn_option, format_option
@@ -213,21 +214,40 @@ def reanchor(
         say(f"tree {done.epoch} of the log begins: {done.incident or 'it had begun, and was not published'}")
 
 
-@ledger.command(epilog="Example: rlsguard ledger erase client 42 --reason 'GDPR Art. 17, ticket 812'")
+@ledger.command(epilog="Example: rlsguard ledger erase client 42 --map map.yaml --reason 'GDPR Art. 17, ticket 812'")
 @click.argument("kind")
 @click.argument("key")
 @dsn_option
+@click.option(
+    "--map",
+    "map_path",
+    type=click.Path(path_type=Path),
+    metavar="MAP",
+    help="Erase the person's row changes as well: the data map tells which they are.",
+)
 @click.option("--with-key", is_flag=True, help="Erase whom it was about as well, once the person's own rows are gone.")
 @click.option("--reason", required=True, help="It goes into the ledger: nothing personal, please.")
-def erase(kind: str, key: str, dsn: str, with_key: bool, reason: str) -> None:
+@click.option("--dry-run", is_flag=True, help="Say what would be erased, and erase nothing.")
+def erase(kind: str, key: str, dsn: str, map_path: Path | None, with_key: bool, reason: str, dry_run: bool) -> None:
     """Take a person's values out of the ledger: who asked, from where, why, in what context.
 
     What was done and when stays, and stays proven. The opt-outs go on holding, and so the key stays, unless --with-key.
     Needs the rights of rlsguard apply.
     """
+    loaded = None if map_path is None else datamap.load(map_path)
     with connected(dsn) as conn:
-        erased = sealing.erase(conn, kind, key, with_key=with_key, reason=reason)
-    say(f"the personal values of {count(erased, 'entry', 'entries')} were erased, and that is on record")
+        erased = sealing.erase(conn, kind, key, with_key=with_key, reason=reason, datamap=loaded, dry_run=dry_run)
+    for change in erased.changes:
+        say(f"{change.table}: {count(len(change.rows), 'recorded change', 'recorded changes')} of the person's rows")
+        if change.redacted:
+            say(f"notice  {change.table}: whose a row was is not recorded (redact: {', '.join(change.redacted)})")
+        if change.shared:
+            say(f"notice  {change.table}: what leads to other people as well stays")
+    values = f"the personal values of {count(erased.entries, 'entry', 'entries')}"
+    if erased.changes:
+        rows = len({row for change in erased.changes for row in change.rows})
+        values += f" and {count(rows, 'row change', 'row changes')}"
+    say(f"{values} would be erased (--dry-run)" if dry_run else f"{values} were erased, and that is on record")
 
 
 def _places(places: tuple[str, ...]) -> list[Place]:

@@ -52,7 +52,7 @@ GUARD_FILES = (
             "trigger rlsguard.opt_out_event append_only",
             "trigger rlsguard.opt_out_event erase_only",
             "trigger rlsguard.erasure append_only",
-            *_functions("refuse_change()", "erase_only()"),
+            *_functions("refuse_change()", "erase_only()", "erase_content_only()"),
         ),
     ),
     GuardFile(
@@ -78,13 +78,13 @@ GUARD_FILES = (
             "refusable_purposes()",
         ),
     ),
-    GuardFile("075_erase.sql", _functions("erase(subject_kind text, key text, with_key boolean, reason text)")),
     GuardFile(
         "080_change_event.sql",
         (
             *_table("change_entry", "secret"),
             "sequence rlsguard.change_entry_id_seq",
             "trigger rlsguard.change_entry append_only",
+            "trigger rlsguard.change_entry erase_only",
             "trigger rlsguard.secret append_only",
             "relation rlsguard.change_event",
             "relation rlsguard.own_rows",
@@ -99,6 +99,14 @@ GUARD_FILES = (
                 "audit_change()",
                 "audit_rows()",
             ),
+        ),
+    ),
+    GuardFile(
+        "082_erase.sql",
+        _functions(
+            "restate(entry bigint, without bigint[], erasure bigint)",
+            "erase(subject_kind text, key text, with_key boolean, reason text, changes bigint[], lines bigint[], "
+            "OUT entries integer, OUT changed_rows integer)",
         ),
     ),
     GuardFile(

@@ -1,6 +1,6 @@
 """Sealing the ledger: its entries in a log whose checkpoints are signed and published outside the database."""
 
-from rlsguard.seal.erase import erase
+from rlsguard.seal.erase import Erased, erase
 from rlsguard.seal.log import Head, heads, seal
 from rlsguard.seal.names import epoch
 from rlsguard.seal.places import Place, place
@@ -10,6 +10,7 @@ from rlsguard.seal.receipts import consistency, receipt
 from rlsguard.seal.verify import Verdict, Wrong, verify
 
 __all__ = [
+    "Erased",
     "Head",
     "Place",
     "Published",

@@ -55,7 +55,7 @@ def _columns(row: Any) -> Iterable[tuple[str, Any]]:
         return
     if row.source == "erasure":
         yield "erasure", row.entry
-        for name in ("subject_kind", "entries", "with_key", "transaction_id"):
+        for name in ("subject_kind", "entries", "changes", "with_key", "transaction_id"):
             yield name, getattr(row, name)
         return
     yield "id", row.entry

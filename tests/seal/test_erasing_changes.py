@@ -1,0 +1,176 @@
+"""Taking a person out of the recorded row changes: every proof stays, and nobody else's rows go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from guarding import BANK_MAP, apply, load, small_bank
+from rlsguard import seal as sealing
+from rlsguard.seal import Erased
+from seal.sealing import Log, wrong
+from servers import Clone
+
+pytestmark = pytest.mark.by_turns
+
+AUDITED = (
+    BANK_MAP.replace("  bank.trans:\n    {holds", "  bank.trans:\n    {audit: true, holds")
+    .replace("bank.client: {holds", "bank.client: {audit: true, holds")
+    .replace("bank.disp: {holds", "bank.disp: {audit: true, holds")
+)
+
+
+@pytest.fixture
+def audited(template_db: Clone, tmp_path: Path) -> Log:
+    """The small bank, audited, with an account of client 3 alone (20), one of 1 and 2 (10), and one of 1 alone (30)."""
+    log = Log(small_bank(template_db, AUDITED), tmp_path / "published")
+    log.db.execute("INSERT INTO bank.account VALUES (30); INSERT INTO bank.disp VALUES (103, 1, 30)")
+    return log
+
+
+def erase(log: Log, key: object, *, text: str = AUDITED, with_key: bool = False, dry_run: bool = False) -> Erased:
+    with log.db.connect() as conn:
+        return sealing.erase(
+            conn, "client", str(key), with_key=with_key, reason="asked for", datamap=load(text), dry_run=dry_run
+        )
+
+
+def rows(log: Log, where: str = "true") -> list[tuple[Any, ...]]:
+    return log.db.execute(
+        f"SELECT id, operation, old_row, new_row FROM rlsguard.change_event WHERE {where} ORDER BY id, line"
+    )
+
+
+def number(erased: Erased) -> dict[str, tuple[int, int]]:
+    """Return how many rows of each table there were, and how many links that others share."""
+    return {str(change.table): (len(change.rows), change.shared) for change in erased.changes}
+
+
+def test_single_rows_of_a_person_go_and_all_that_is_proven_stays(audited: Log) -> None:
+    audited.db.execute("UPDATE bank.client SET birth_number = 'x' || birth_number")
+    audited.db.execute("UPDATE bank.trans SET amount = amount + 1")
+    audited.seal()
+    before = rows(audited, "operation = 'UPDATE'")
+    ((sealed,),) = audited.db.execute("SELECT count(*) FROM rlsguard.change_entry")
+    erased = erase(audited, 3)
+    # Client 3's own row, and the one payment of account 20, which is nobody else's.
+    assert number(erased) == {"bank.client": (1, 0), "bank.disp": (0, 0), "bank.trans": (1, 0)}
+    gone = {change for table in erased.changes for change, _ in table.rows}
+    after = {change: (old, new) for change, _, old, new in rows(audited, "operation = 'UPDATE'")}
+    for change, _, old, new in before:
+        assert after[change] == ((None, None) if change in gone else (old, new))
+    assert "800303" not in "".join(c for (c,) in audited.db.execute("SELECT content FROM rlsguard.change_entry") if c)
+    verdict = audited.verify()
+    assert (wrong(verdict), verdict.waiting) == ([], 1)
+    audited.seal()
+    verdict = audited.verify()
+    assert (wrong(verdict), verdict.covered) == ([], sealed + 2)
+    assert number(erase(audited, 3)) == {"bank.client": (0, 0), "bank.disp": (0, 0), "bank.trans": (0, 0)}
+
+
+def test_of_what_others_share_nothing_goes(audited: Log) -> None:
+    audited.db.execute("INSERT INTO bank.trans VALUES (1, 10, 1), (2, 20, 2), (3, 30, 3), (4, 30, 4)")
+    assert number(erase(audited, 1))["bank.trans"] == (2, 1)
+    assert [row["trans_id"] for _, _, _, row in rows(audited, "table_name = 'bank.trans' AND new_row IS NOT NULL")] == [
+        1,
+        2,
+    ]
+
+
+def test_the_other_rows_of_a_statement_are_restated(audited: Log) -> None:
+    audited.db.execute(
+        "INSERT INTO bank.trans SELECT i, CASE i % 2 WHEN 0 THEN 20 ELSE 30 END, i FROM generate_series(1, 9) AS i"
+    )
+    with audited.db.connect("teller_app", application_name="counter 4") as conn:
+        conn.execute("SET rlsguard.actor = 'clerk:17'; DELETE FROM bank.trans WHERE trans_id < 1000")
+    audited.seal()
+    told = (
+        "operation, table_name, changed_at, session_role, current_role_name, claimed_actor, application_name, withheld"
+    )
+    told += ", old_row::text, new_row::text"
+    before = audited.db.execute(
+        f"SELECT {told} FROM rlsguard.change_event WHERE id > 1 AND coalesce(old_row, new_row) ->> 'account_id' = '20'"
+    )
+    assert len(before) == 8
+    assert number(erase(audited, 1))["bank.trans"] == (10, 1)
+    after = audited.db.execute(f"SELECT {told} FROM rlsguard.change_event WHERE restates IS NOT NULL")
+    assert sorted(map(str, after)) == sorted(map(str, before))
+    restated = audited.db.execute(
+        "SELECT DISTINCT id, restates FROM rlsguard.change_event WHERE restates IS NOT NULL ORDER BY id"
+    )
+    assert restated == [(4, 2), (5, 3)]
+    assert wrong(audited.verify()) == []
+    audited.seal()
+    assert wrong(audited.verify()) == []
+    # What was restated is sealed like anything else.
+    audited.tamper(
+        "UPDATE rlsguard.change_entry SET content = replace(content, '\"amount\":2', '\"amount\":9') WHERE id = 4"
+    )
+    assert wrong(audited.verify()) == ["change_entry 4 (leaf 4): its columns do not say what was sealed: content."]
+
+
+def test_a_person_is_followed_over_links_that_are_only_recorded(audited: Log) -> None:
+    audited.db.execute("INSERT INTO bank.trans VALUES (1, 30, 1)")
+    audited.db.execute("DELETE FROM bank.trans WHERE trans_id = 1; DELETE FROM bank.disp WHERE disp_id = 103")
+    assert number(erase(audited, 1)) == {"bank.client": (0, 0), "bank.disp": (2, 0), "bank.trans": (2, 1)}
+
+
+def test_a_row_that_no_text_can_hold_keeps_nobody_from_being_erased(audited: Log) -> None:
+    audited.db.execute("ALTER TABLE bank.trans ADD doc json")
+    with audited.db.connect() as conn:
+        conn.execute(
+            "INSERT INTO bank.trans VALUES (1, 30, 1, %s)", ['{"a": "\\u0000", "b": "\\ud800", "c": "\\\\u0000"}']
+        )
+        conn.execute("INSERT INTO bank.trans VALUES (2, 20, 1, %s)", ['{"a": "\\u0000", "b": "\\ud800"}'])
+    assert number(erase(audited, 1))["bank.trans"] == (1, 1)
+
+
+def test_a_hashed_key_is_found_and_a_redacted_one_is_told(audited: Log) -> None:
+    hashed = AUDITED.replace("bank.disp: {audit: true", "bank.disp: {audit: {hash: [client_id]}").replace(
+        "{audit: true, holds: [financial]", "{audit: {redact: [account_id]}, holds: [financial]"
+    )
+    apply(audited.db, hashed)
+    audited.db.execute("UPDATE bank.disp SET account_id = account_id; UPDATE bank.trans SET amount = 0")
+    erased = erase(audited, 3, text=hashed)
+    assert number(erased) == {"bank.client": (0, 0), "bank.disp": (1, 0), "bank.trans": (0, 0)}
+    assert erased.changes[2].redacted == ("account_id",)
+
+
+def test_a_dry_run_erases_nothing(audited: Log) -> None:
+    audited.record(3)
+    audited.db.execute("UPDATE bank.client SET birth_number = 'x'")
+    before = audited.db.execute("SELECT id, content, salt FROM rlsguard.change_entry ORDER BY id")
+    assert number(erase(audited, 3, dry_run=True))["bank.client"] == (1, 0)
+    assert audited.db.execute("SELECT id, content, salt FROM rlsguard.change_entry ORDER BY id") == before
+    assert audited.db.execute("SELECT count(*) FROM rlsguard.erasure") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE rlsguard.change_entry SET content = NULL, salt = NULL",
+        "UPDATE rlsguard.change_entry SET content = 'x', salt = NULL",
+        "DELETE FROM rlsguard.change_entry",
+    ],
+)
+def test_without_an_erasure_on_record_nothing_goes(audited: Log, statement: str) -> None:
+    audited.db.execute("UPDATE bank.client SET birth_number = 'x'")
+    erase(audited, 3)
+    with audited.db.connect() as conn, pytest.raises(psycopg.errors.InsufficientPrivilege, match="it only grows"):
+        conn.execute(statement)
+
+
+def test_content_that_comes_back_after_an_erasure_is_named(audited: Log) -> None:
+    audited.db.execute("UPDATE bank.client SET birth_number = 'x'")
+    audited.seal()
+    ((entry, _),) = erase(audited, 3).changes[0].rows
+    audited.tamper(f"UPDATE rlsguard.change_entry SET content = 'forged' WHERE id = {entry}")
+    assert wrong(audited.verify()) == [
+        f"change_entry {entry} (leaf {entry}): its columns do not say what was sealed: content."
+    ]
+    audited.tamper(f"UPDATE rlsguard.change_entry SET content = NULL WHERE id = {entry}; DELETE FROM rlsguard.erasure")
+    why = "its personal values are gone, and no erasure is on record."
+    assert wrong(audited.verify()) == [f"change_entry {entry} (leaf {entry}): {why}"]
