@@ -142,8 +142,11 @@ CREATE OR REPLACE FUNCTION rlsguard.seal(OUT epoch int, OUT size bigint, OUT sea
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET row_security = on
--- Whatever the planner thinks is new: what is sealed already is not to be read again.
+-- However much the planner thinks is new: what is sealed already is not to be read again.
 SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
