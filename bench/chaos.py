@@ -37,9 +37,23 @@ purposes:
   marketing: {}
 roles: {}
 tables:
-  chaos.person: {holds: [personal], subject: {person: id}}
+  chaos.person: {holds: [personal], audit: true, subject: {person: id}}
 """
-_OPT_OUT = "SELECT FROM rlsguard.opt_out('person', %s, '{marketing}', 'chaos', 'because')"
+# Somebody opts out, or a row of theirs is changed.
+_STATEMENTS = (
+    "SELECT FROM rlsguard.opt_out('person', %s, '{marketing}', 'chaos', 'because')",
+    "INSERT INTO chaos.person VALUES (%s)",
+)
+_ENTRIES = """
+SELECT e.person, count(l.entry)
+FROM (
+    SELECT 'opt_out_event', o.id, o.subject_key FROM rlsguard.opt_out_event AS o
+    UNION ALL
+    SELECT 'change_entry', c.id, c.new_row ->> 'id' FROM rlsguard.change_event AS c
+) AS e (source, id, person)
+LEFT JOIN rlsguard.log_leaf AS l ON l.source = e.source AND l.entry = e.id
+GROUP BY e.source, e.id, e.person
+"""
 # What a client was told is committed must outlast a crash, or nothing could be asked of the log.
 _SETTINGS = {"synchronous_commit": "on"}
 _NAME = "chaos.example/log"
@@ -97,11 +111,11 @@ class Chaos:
                 person = str(next(self.people))
                 if rng.random() < 0.1:
                     with conn.transaction(force_rollback=True):
-                        conn.execute(_OPT_OUT, [person])
+                        conn.execute(rng.choice(_STATEMENTS), [person])
                     self.fates.rolled_back.add(person)
                 else:
                     kept.append(person)
-                    conn.execute(_OPT_OUT, [person])
+                    conn.execute(rng.choice(_STATEMENTS), [person])
                 # Transactions overlap, and end in another order than they began in.
                 time.sleep(rng.choice([0, 0.01, 0.03, 0.1]))
             if rng.random() < 0.1:
@@ -177,10 +191,7 @@ class Chaos:
         """Seal what is left, and hold the log against what writers were told."""
         with psycopg.connect(self.server.dsn(), autocommit=True) as conn:
             seal.publish(conn, self.key, [self.place])
-            rows = conn.execute(
-                "SELECT e.subject_key, count(l.entry) FROM rlsguard.opt_out_event AS e LEFT JOIN rlsguard.log_leaf AS l"
-                " ON l.source = 'opt_out_event' AND l.entry = e.id GROUP BY e.id"
-            ).fetchall()
+            rows = conn.execute(_ENTRIES).fetchall()
         self.check()
         people = Counter(person for person, _ in rows)
         fates = self.fates
@@ -250,7 +261,7 @@ def _chaos(bindir: Path) -> Iterator[Chaos]:
 @click.option("--major", type=int, help="PostgreSQL major version, by default the newest.")
 @click.option("--seed", type=int, default=1, show_default=True)
 def main(kills: int, crashes: int, writers: int, major: int | None, seed: int) -> None:
-    """Kill sealers and let the server crash at random points while people opt out, and verify the log each time."""
+    """Kill sealers and let the server crash at random points under load, and verify the log each time."""
     binaries = find_binaries()
     major = max(binaries) if major is None else major
     if major not in binaries:

@@ -10,8 +10,12 @@ import psycopg
 import pytest
 
 from guarding import BANK_MAP, apply, small_bank
-from seal.sealing import Log, wrong
+from rlsguard import seal as sealing
+from rlsguard.problems import RlsguardError
+from rlsguard.tlog import Keys, TlogError, verify_receipt
+from seal.sealing import KEY, Log, wrong
 from servers import Clone
+from tlog.signing import ORIGIN
 
 pytestmark = pytest.mark.by_turns
 
@@ -296,3 +300,19 @@ def test_a_writer_may_not_write_to_the_audit_itself(audited: Log) -> None:
     ):
         with audited.db.connect("teller_app") as conn, pytest.raises(psycopg.errors.InsufficientPrivilege):
             conn.execute(statement)
+
+
+def test_a_receipt_tells_the_change_and_proves_it(changed: Log) -> None:
+    with changed.db.connect() as conn:
+        told = sealing.receipt(conn, 2, change=True).to_bytes()
+        silent = sealing.receipt(conn, 2, change=True, disclose=False).to_bytes()
+        with pytest.raises(RlsguardError, match="the audit of row changes has no entry 9"):
+            sealing.receipt(conn, 9, change=True)
+    keys = Keys(ORIGIN, (KEY.verifier,))
+    proven = verify_receipt(told, keys)
+    assert (proven.entry["table"], proven.entry["operation"], proven.index, proven.size) == ("trans", "UPDATE", 2, 4)
+    _, before, after = proven.disclosed["content"].split("\n")
+    assert (json.loads(before)[0]["amount"], json.loads(after)[0]["amount"]) == (1.5, 7)
+    assert verify_receipt(silent, keys).disclosed == {}
+    with pytest.raises(TlogError):
+        verify_receipt(told.replace(b'"amount\\":7', b'"amount\\":8'), keys)

@@ -14,7 +14,7 @@ from rlsguard import datamap
 from rlsguard import seal as sealing
 from rlsguard.cli.keys import SIGNING_KEY, PrivateKey, WitnessUrl, public_key_option, signing_key
 from rlsguard.cli.options import Seconds, connected, dsn_option, format_option
-from rlsguard.cli.output import count, print_json, say
+from rlsguard.cli.output import count, print_json, progress, say
 from rlsguard.problems import RlsguardError
 from rlsguard.seal.places import Place
 from rlsguard.seal.publish import Published
@@ -128,8 +128,8 @@ def verify(ctx: click.Context, dsn: str, key: VerifierKey, places: tuple[str, ..
     Exit code 1 if anything is not as it was. Needs the role rlsguard_auditor; a hot standby will do.
     """
     where = _places(places)
-    with connected(dsn) as conn:
-        verdict = sealing.verify(conn, key, where)
+    with connected(dsn) as conn, progress("verifying") as advance:
+        verdict = sealing.verify(conn, key, where, progress=advance)
     if output_format == "json":
         print_json(verdict)
     else:
@@ -149,14 +149,15 @@ def verify(ctx: click.Context, dsn: str, key: VerifierKey, places: tuple[str, ..
 @click.argument("entry", type=int)
 @dsn_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="By default standard output.")
+@click.option("--change", is_flag=True, help="ENTRY is of rlsguard.change_event: the change of a row.")
 @click.option("--no-values", is_flag=True, help="Leave personal values out; only their salted hashes are there then.")
-def receipt(entry: int, dsn: str, output: Path | None, no_values: bool) -> None:
+def receipt(entry: int, dsn: str, output: Path | None, change: bool, no_values: bool) -> None:
     """Write a file that proves, offline, that ENTRY of the ledger is in the log.
 
     `rlsguard receipt verify` reads it. Needs the role rlsguard_auditor.
     """
     with connected(dsn) as conn:
-        data = sealing.receipt(conn, entry, disclose=not no_values).to_bytes()
+        data = sealing.receipt(conn, entry, change=change, disclose=not no_values).to_bytes()
     if output is None:
         click.echo(data.decode(), nl=False)
         return

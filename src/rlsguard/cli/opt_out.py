@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,7 @@ import click
 
 from rlsguard import ledger
 from rlsguard.cli.options import connected, dsn_option, format_option
-from rlsguard.cli.output import count, print_json, say
+from rlsguard.cli.output import count, print_json, progress, say
 from rlsguard.ledger import Action, Entry
 
 
@@ -78,7 +76,8 @@ def _command(name: str, action: Action, help_text: str) -> click.Command:
             if key is not None or purposes or requested_at is not None or context is not None:
                 raise click.UsageError("with --from-csv, keys, purposes and times come from the file")
             requests = ledger.read_csv(csv_file, actor=actor, reason=reason)
-            with connected(dsn) as conn, _progress(len(requests)) as advance:
+            # Every request is checked, then recorded.
+            with connected(dsn) as conn, progress("recording", 2 * len(requests)) as advance:
                 written = ledger.record_all(conn, action, kind, requests, progress=advance)
             if output_format == "json":
                 print_json({"written": written})
@@ -105,22 +104,6 @@ def _told(entry: Entry) -> str:
         f"{entry.subject_kind} {entry.subject_key} {what} {entry.purpose}: version {entry.version},"
         f" ledger entry {entry.id}, in force"
     )
-
-
-@contextmanager
-def _progress(requests: int) -> Iterator[Callable[[int], None]]:
-    """Show a bar on standard error, on a terminal only."""
-    # Only a file takes long enough for a bar, and what draws it takes longer to import than one entry to record.
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(
-        *Progress.get_default_columns(), console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
-        # Every request is checked, then recorded.
-        task = bar.add_task("recording", total=2 * requests)
-        yield lambda done: bar.advance(task, done)
 
 
 opt_out = _command(

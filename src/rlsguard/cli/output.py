@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
@@ -56,6 +58,20 @@ def print_rich(what: str | Table | Text) -> None:
         console.print(what, soft_wrap=not isinstance(what, Table))
     for line in captured.get().splitlines():
         click.echo(line.rstrip())
+
+
+@contextmanager
+def progress(task: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+    """Show a bar on standard error, on a terminal only; it is told how much more was done."""
+    # Imported here: what draws a bar takes longer to import than many commands take.
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress
+
+    console = Console(stderr=True)
+    columns = (*Progress.get_default_columns(), MofNCompleteColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        number = bar.add_task(task, total=total)
+        yield lambda done: bar.advance(number, done)
 
 
 def _plain(value: Any) -> Any:

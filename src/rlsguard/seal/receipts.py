@@ -15,24 +15,25 @@ from rlsguard.sqlfiles import read
 from rlsguard.tlog import Checkpoint, Disclosed, InclusionProof, Note, Receipt, consistency_proof, inclusion_proof
 
 
-def receipt(conn: psycopg.Connection[Any], entry: int, *, disclose: bool = True) -> Receipt:
+def receipt(conn: psycopg.Connection[Any], entry: int, *, change: bool = False, disclose: bool = True) -> Receipt:
     """Return the receipt of an opt-out or opt-in, by the latest checkpoint that was published.
 
     Args:
+        change: whether it is the receipt of a row change.
         disclose: whether it tells the personal values, or leaves them as hashes.
 
     Raises:
         RlsguardError: there is no such entry, or no checkpoint has it yet.
     """
     with explained(conn), conn.cursor(row_factory=namedtuple_row) as cursor:
-        row: Any = cursor.execute(read("seal/entry.sql"), [entry]).fetchone()
+        row: Any = cursor.execute(read("seal/change.sql" if change else "seal/entry.sql"), [entry]).fetchone()
         if row is None:
-            raise RlsguardError(f"the ledger has no entry {entry}")
+            raise RlsguardError(f"{'the audit of row changes' if change else 'the ledger'} has no entry {entry}")
         if row.note is None:
             raise RlsguardError(f"no checkpoint has entry {entry} yet: rlsguard ledger seal publishes one")
         size = Checkpoint.parse(Note.parse(row.note.encode()).text).size
         proof = inclusion_proof(row.index, size, nodes(conn, Head(row.epoch, size)))
-    disclosed = tuple(_disclosed(row)) if disclose else ()
+    disclosed = tuple(_changed(row) if change else _disclosed(row)) if disclose else ()
     return Receipt(bytes(row.payload), disclosed, InclusionProof(row.index, proof, row.note.encode()))
 
 
@@ -51,3 +52,8 @@ def _disclosed(row: Any) -> Iterator[Disclosed]:
         value, salt = getattr(row, field), row.key_salt if field == "subject_key" else row.salt
         if value is not None:
             yield Disclosed(field, field_salt(bytes(salt), field), value)
+
+
+def _changed(row: Any) -> Iterator[Disclosed]:
+    if row.content is not None:
+        yield Disclosed("content", bytes(row.salt), row.content)
