@@ -136,7 +136,7 @@ class Chaos:
             sealed, kept = conn.execute(
                 "SELECT (SELECT max(size) FROM rlsguard.log_seal), (SELECT max(size) FROM rlsguard.log_checkpoint)"
             ).fetchall()[0]
-        published = max((int(file.name) for file in self.place._of(_NAME).glob("0*")), default=0)
+        published = max((int(file.name) for file in self.place._of(_NAME).glob("0*/0*")), default=0)
         self.found[
             "before what was sealed was published" if published < sealed else
             "before what was published was kept" if kept < published else

@@ -48,7 +48,7 @@ class Log:
 
     def files(self, log: str = ORIGIN) -> list[Path]:
         """Return the files of checkpoints, the largest last."""
-        return sorted(self.published._of(log).glob("0*"))
+        return sorted(self.published._of(log).glob("0*/0*"))
 
     def record(self, key: object, *purposes: str) -> None:
         """Record opt-outs as the superuser."""

@@ -15,8 +15,9 @@ from typing import Protocol
 
 from rlsguard.problems import RlsguardError
 
-# Twenty digits: names in their order are sizes in theirs.
+# Twenty digits: names in their order are sizes in theirs. Ten thousand share a folder, whose name they begin with.
 _NAME = re.compile(r"[0-9]{20}")
+_FOLDER = re.compile(r"[0-9]{16}")
 
 
 class Place(Protocol):
@@ -41,7 +42,7 @@ class Place(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A folder with a file for each checkpoint, `ORIGIN/SIZE`. Files are only ever added."""
+    """A folder with a file for each checkpoint, `ORIGIN/SIZE // 10000/SIZE`. Files are only ever added."""
 
     path: Path
 
@@ -51,34 +52,32 @@ class Folder:
     def checkpoints(self, origin: str) -> Iterator[bytes]:
         """Yield the checkpoints of a log, the largest last."""
         with _explained():
-            for file in sorted(self._files(origin)):
-                yield file.read_bytes()
+            for folder in sorted(_named(_FOLDER, self._of(origin))):
+                for file in sorted(_named(_NAME, folder)):
+                    yield file.read_bytes()
 
     def latest(self, origin: str) -> bytes | None:
         """Return the largest of them; None where there is none."""
         with _explained():
-            file = max(self._files(origin), default=None)
-            return None if file is None else file.read_bytes()
+            for folder in sorted(_named(_FOLDER, self._of(origin)), reverse=True):
+                for file in sorted(_named(_NAME, folder), reverse=True):
+                    return file.read_bytes()
+        return None
 
     def publish(self, origin: str, size: int, note: bytes) -> None:
         """Write a file, unless it is there already."""
-        folder = self._of(origin)
-        file = folder / f"{size:020d}"
+        name = f"{size:020d}"
+        file = self._of(origin) / name[:16] / name
         with _explained():
-            folder.mkdir(parents=True, exist_ok=True)
+            file.parent.mkdir(parents=True, exist_ok=True)
             if not file.exists():
                 # Whole or not at all: a crash in between, or another sealer, leaves no half of it under its name.
-                part = folder / f".{file.name}.{secrets.token_hex(4)}"
+                part = file.with_name(f".{name}.{secrets.token_hex(4)}")
                 with part.open("xb") as output:
                     output.write(note)
                     output.flush()
                     os.fsync(output.fileno())
                 part.rename(file)
-
-    def _files(self, origin: str) -> Iterator[Path]:
-        folder = self._of(origin)
-        if folder.exists():
-            yield from (file for file in folder.iterdir() if _NAME.fullmatch(file.name))
 
     def _of(self, origin: str) -> Path:
         # An origin is a line of text from a checkpoint: not all of that is a name of a folder.
@@ -140,6 +139,11 @@ class StandardOutput:
         """Print it, and an empty line."""
         sys.stdout.buffer.write(note + b"\n")
         sys.stdout.buffer.flush()
+
+
+def _named(pattern: re.Pattern[str], folder: Path) -> Iterator[Path]:
+    if folder.exists():
+        yield from (path for path in folder.iterdir() if pattern.fullmatch(path.name))
 
 
 @contextmanager
