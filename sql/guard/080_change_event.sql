@@ -292,8 +292,6 @@ BEGIN
                                        TG_ARGV[0], TG_ARGV[1], salt, content);
     INSERT INTO rlsguard.change_entry OVERRIDING SYSTEM VALUE
     VALUES (id, pg_current_xact_id(), statement_timestamp(), payload, content, salt, sha256('\x00'::bytea || payload));
-    -- The next statement hands over anew.
-    PERFORM set_config('rlsguard.writer', '', true);
     RETURN NULL;
 END
 $$;
@@ -345,7 +343,6 @@ BEGIN
         VALUES (id, pg_current_xact_id(), statement_timestamp(), payload, content, salt, sha256('\x00'::bytea || payload));
     END LOOP;
     CLOSE parts;
-    PERFORM set_config('rlsguard.writer', '', true);
     RETURN NULL;
 END
 $$;
