@@ -87,7 +87,8 @@ def field_salt(salt: bytes, field: str) -> bytes:
 def read_payload(payload: bytes) -> dict[str, Any]:
     """Return the JSON object that a payload is; an empty one if it is none."""
     try:
-        said = json.loads(payload)
+        # Text: bytes would have their encoding guessed first.
+        said = json.loads(payload.decode())
     except (ValueError, RecursionError):
         return {}
     return said if isinstance(said, dict) else {}

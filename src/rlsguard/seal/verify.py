@@ -254,6 +254,6 @@ def _kept(conn: psycopg.Connection[Any], epoch: int, keys: Keys, known: Sequence
 def _chunks(conn: psycopg.Connection[Any], epoch: int) -> Iterator[list[Any]]:
     with closing(conn.cursor("rlsguard_verify", row_factory=namedtuple_row)) as cursor:
         cursor.itersize = _CHUNK
-        cursor.execute(read("seal/leaves.sql"), [epoch])
+        cursor.execute(read("seal/leaves.sql"), [epoch], binary=True)
         while rows := cursor.fetchmany(_CHUNK):
             yield rows
