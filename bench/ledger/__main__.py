@@ -6,6 +6,7 @@ import os
 import platform
 import time
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
 import click
@@ -62,12 +63,10 @@ def main(
     sealings: list[Sealing] = []
     for major in majors:
         with scene(binaries[major], durable, say) as here:
-            print(f"\n### PostgreSQL {here.server.version}")
-            _print("", here.remarks())
+            _print(f"### PostgreSQL {here.server.version}", here.remarks())
             if "updates" in parts:
-                title = "Updates, and the µs of processor time that each audit adds to one"
-                _print(title, updating_table(by_one(here, say)))
-                _print("", updating_table(by_clients(here, pgbench, clients, seconds, rounds, say)))
+                measured = chain(by_one(here, say), by_clients(here, pgbench, clients, seconds, rounds, say))
+                _print("Updates, and the µs of work that each audit adds to one", updating_table(measured))
             if "inserts" in parts:
                 _print(f"Insert of {INSERTED:,} rows in one statement", inserting_table(insert(here, say)))
             if "recording" in parts:
@@ -75,8 +74,7 @@ def main(
             if "sealing" in parts:
                 sealings.append(measure(here, entries, say))
     if sealings:
-        print("\n### Sealing and verifying")
-        _print("", sealing_table(sealings))
+        _print("### Sealing and verifying", sealing_table(sealings))
     say(f"{time.monotonic() - started:.0f} s")
 
 
@@ -90,9 +88,9 @@ def _pgbench(bindirs: Iterable[Path]) -> Path:
 
 def _print(title: str, lines: Iterable[str]) -> None:
     """Print a paragraph or a table as its lines come."""
-    print(f"\n{title}\n" if title else "", flush=True)
-    for line in lines:
-        print(line, flush=True)
+    print(f"\n{title}", flush=True)
+    for number, line in enumerate(lines):
+        print(line if number else f"\n{line}", flush=True)
 
 
 if __name__ == "__main__":

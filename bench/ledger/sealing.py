@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from bench.ledger.audits import RLSGUARD
@@ -66,7 +66,9 @@ def measure(scene: Scene, entries: int, say: Callable[[str], None]) -> Sealing:
             head = seal.seal(conn)
             sealing = time.perf_counter() - start
             seal.publish(conn, key, [place])
-        verifying, memory = _verify(scene.server.dsn(name, "auditor"), key, place.path, head.size)
+        memory: list[int] = []
+        verify = partial(_verify, scene.server.dsn(name, "auditor"), key, place.path, head.size, memory)
+        verifying = take_turns({"": verify})[""]
         with scene.connect(name, SUPERUSER) as conn:
             payloads = dict(conn.execute(_PAYLOADS.encode(), [head.epoch]).fetchall())
         hashing = hash_alone(payloads)
@@ -74,7 +76,7 @@ def measure(scene: Scene, entries: int, say: Callable[[str], None]) -> Sealing:
             one_more = take_turns({"": lambda: _one_more(desk, conn, key, place)})[""]
         with scene.connect(name, "auditor") as conn:
             receipt = take_turns({"": lambda: timed(lambda: seal.receipt(conn, 1))})[""]
-    return Sealing(scene.major, head.size, sealing, verifying, memory, hashing, one_more, receipt)
+    return Sealing(scene.major, head.size, sealing, verifying, max(memory), hashing, one_more, receipt)
 
 
 def _fill(scene: Scene, name: str, entries: int, say: Callable[[str], None]) -> None:
@@ -93,17 +95,14 @@ def _one_more(desk: Connection, conn: Connection, key: SigningKey, place: Folder
     return timed(lambda: seal.publish(conn, key, [place]))
 
 
-def _verify(dsn: str, key: SigningKey, folder: Path, entries: int) -> tuple[float, int]:
-    """Run `rlsguard ledger verify`; return its seconds and the most bytes of memory that it took."""
-    command = [str(Path(sys.executable).with_name("rlsguard")), "ledger", "verify", "--format", "json", "--dsn", dsn]
+def _verify(dsn: str, key: SigningKey, folder: Path, entries: int, memory: list[int]) -> float:
+    """Run `rlsguard ledger verify`; return its seconds, and add to *memory* the most bytes of it that it took."""
+    command = [sys.executable, "-m", "bench.ledger.peak", "ledger", "verify", "--format", "json", "--dsn", dsn]
     command += ["--key", str(key.verifier), "--publish", str(folder)]
     start = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        said = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+    answer = subprocess.run(command, capture_output=True, text=True)
     seconds = time.perf_counter() - start
-    if process.returncode or json.loads(said)["covered"] != entries:
-        raise RuntimeError(f"the log does not verify: {said.decode()}")
-    return seconds, usage.ru_maxrss * 1024
+    if answer.returncode or json.loads(answer.stdout)["covered"] != entries:
+        raise RuntimeError(f"the log does not verify: {answer.stdout}{answer.stderr}")
+    memory.append(int(answer.stderr))
+    return seconds

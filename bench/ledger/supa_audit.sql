@@ -1,6 +1,6 @@
 -- By the design of supa_audit 0.3.1 (https://github.com/supabase/supa_audit): a row trigger that looks up the primary key
--- whenever it is called, and names each row by a hash of its table and key. Its functions have no search_path to go by, but
--- for the one that looks the key up.
+-- whenever it is called, and names each row by a hash of its table and key. As there, the trigger sets no search_path: it
+-- must find uuid-ossp.
 CREATE SCHEMA audit;
 CREATE TYPE audit.operation AS ENUM ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE');
 CREATE TABLE audit.record_version (

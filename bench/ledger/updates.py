@@ -41,11 +41,11 @@ def by_clients(
 ) -> Iterator[Updating]:
     """Measure with pgbench how many clients update single rows, for each number of *clients*."""
     for number in clients:
-        say(f"PostgreSQL {scene.major}: updates by {number} clients")
+        what = f"pgbench, {number} client{'s' if number > 1 else ''}"
+        say(f"PostgreSQL {scene.major}: updates, {what}")
         work = {audit: partial(_pgbench, scene, audit, pgbench, number, seconds) for audit in AUDITS}
         # What is returned is of one update, so no round is long enough.
         taken = take_turns(work, runs=rounds, enough=math.inf)
-        what = f"pgbench, {number} client{'s' if number > 1 else ''}"
         yield Updating(what, min(number, os.cpu_count() or 1), taken)
 
 
