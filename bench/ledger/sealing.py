@@ -52,10 +52,7 @@ class Sealing:
 
 
 def measure(scene: Scene, entries: int, say: Callable[[str], None]) -> Sealing:
-    """Record *entries* entries, seal them and verify them.
-
-    Row changes count from when the guard seals them: what is told is how many were sealed.
-    """
+    """Record *entries* entries, seal them and verify them."""
     key = SigningKey.generate("bench.example/log")
     with tempfile.TemporaryDirectory() as folder, scene.copy(RLSGUARD) as name:
         place = Folder(Path(folder))
