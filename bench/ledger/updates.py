@@ -24,7 +24,7 @@ class Updating:
     """Seconds from one update to the next, by audit.
 
     Attributes:
-        busy: how many of them can be at work at a time: as many as clients, or as processors if these are fewer.
+        busy: how many can be at work at a time: as many as clients, or as processors if these are fewer.
     """
 
     what: str
@@ -39,14 +39,19 @@ class Updating:
 def by_clients(
     scene: Scene, pgbench: Path, clients: Sequence[int], seconds: int, rounds: int, say: Callable[[str], None]
 ) -> Iterator[Updating]:
-    """Measure with pgbench how many clients update single rows, for each number of *clients*."""
+    """Measure with pgbench what clients update, row by row, for each number of *clients*.
+
+    Twice: by the clock, and by the processor time of the server's processes, which no other load slows down much.
+    """
     for number in clients:
         what = f"pgbench, {number} client{'s' if number > 1 else ''}"
         say(f"PostgreSQL {scene.major}: updates, {what}")
-        work = {audit: partial(_pgbench, scene, audit, pgbench, number, seconds) for audit in AUDITS}
+        processor = dict.fromkeys(AUDITS, math.inf)
+        work = {audit: partial(_pgbench, scene, audit, pgbench, number, seconds, processor) for audit in AUDITS}
         # What is returned is of one update, so no round is long enough.
         taken = take_turns(work, runs=rounds, enough=math.inf)
         yield Updating(what, min(number, os.cpu_count() or 1), taken)
+        yield Updating("the same, by processor time", 1, processor)
 
 
 def by_one(scene: Scene, say: Callable[[str], None]) -> Iterator[Updating]:
@@ -64,19 +69,20 @@ def _in_session(scene: Scene, audit: Audit, text: str, rows: int) -> float:
         return timed(lambda: conn.execute(text.format(rows).encode()))
 
 
-def _pgbench(scene: Scene, audit: Audit, pgbench: Path, clients: int, seconds: int) -> float:
-    threads = min(clients, os.cpu_count() or 1)
-    command = [
-        str(pgbench),
-        "--no-vacuum",
-        "--protocol=prepared",
-        "--random-seed=1",
-        f"--file={FOLDER / 'update.pgbench'}",
-    ]
-    command += [f"--define=rows={ROWS}", f"--client={clients}", f"--jobs={threads}", f"--time={seconds}"]
+def _pgbench(
+    scene: Scene, audit: Audit, pgbench: Path, clients: int, seconds: int, processor: dict[Audit, float]
+) -> float:
+    """Return the seconds from one update to the next; put the least processor time of one into *processor*."""
+    command = [str(pgbench), "--no-vacuum", "--protocol=prepared", f"--file={FOLDER / 'update.pgbench'}"]
+    command += [f"--jobs={min(clients, os.cpu_count() or 1)}", f"--define=rows={ROWS}", "--random-seed=1"]
+    command += [f"--client={clients}", f"--time={seconds}"]
     with scene.copy(audit) as name:
+        before = scene.processor_seconds()
         answer = subprocess.run([*command, scene.server.dsn(name, "writer")], capture_output=True, text=True)
-    told = re.search(r"^tps = ([\d.]+)", answer.stdout, re.MULTILINE)
-    if answer.returncode or told is None:
+        taken = scene.processor_seconds() - before
+    tps = re.search(r"^tps = ([\d.]+)", answer.stdout, re.MULTILINE)
+    updates = re.search(r"^number of transactions actually processed: (\d+)", answer.stdout, re.MULTILINE)
+    if answer.returncode or tps is None or updates is None:
         raise RuntimeError(f"pgbench failed: {answer.stderr.strip()[-500:]}")
-    return 1 / float(told[1])
+    processor[audit] = min(processor[audit], taken / int(updates[1]))
+    return 1 / float(tps[1])
