@@ -1,6 +1,6 @@
 # A Debian-like machine with Python 3.11 or later, make and git is enough; the rest is fetched into .venv.
 
-.PHONY: help demo test test-all lint bench chaos clean postgres go
+.PHONY: help demo test test-all lint bench bench-ledger chaos clean postgres go
 .DELETE_ON_ERROR:
 
 help:
@@ -8,6 +8,7 @@ help:
 	@echo "make test    lint, types and tests, on every PostgreSQL that is here; what there is most of, by turns"
 	@echo "make test-all  the same, and everything on each"
 	@echo "make bench   what the policies cost, measured"
+	@echo "make bench-ledger  what row audits cost, and sealing and verifying the ledger, measured beside others' ways"
 	@echo "make chaos   sealers are killed and the server crashes under load; the log misses nothing"
 	@echo "make lint    ruff and mypy"
 	@echo "make clean   remove what these commands made"
@@ -29,6 +30,10 @@ lint: .venv/installed-dev
 
 bench: .venv/installed
 	.venv/bin/python -m bench $(ARGS)
+
+# `make bench-ledger ARGS="--entries 1000000"` takes longer.
+bench-ledger: .venv/installed
+	.venv/bin/python -m bench.ledger $(ARGS)
 
 # `make chaos ARGS="--kills 200 --crashes 20"` takes minutes.
 chaos: .venv/installed

@@ -9,29 +9,18 @@ import time
 import click
 
 from bench.databases import databases
+from bench.options import installed, numbers, say
 from bench.reading import read
 from bench.report import insert_title, reading_table, writing_table
 from bench.variants import READERS, WRITERS
 from bench.writing import write
-from rlsguard.server import find_binaries
-
-
-def _numbers(text: str) -> list[int]:
-    try:
-        return sorted({int(part) for part in text.split(",")})
-    except ValueError:
-        raise click.BadParameter(f"{text!r} is no list of numbers such as 1,10") from None
-
-
-def _say(text: str) -> None:
-    click.echo(text, err=True)
 
 
 @click.command(epilog="Example: python -m bench --customers 1000000 --majors 18 --rates 2")
 @click.option("--customers", type=click.IntRange(min=2000), default=200_000, show_default=True)
-@click.option("--majors", type=_numbers, default="15,18", show_default=True, help="PostgreSQL major versions.")
-@click.option("--rates", type=_numbers, default="0,1,10,50", show_default=True, help="Percent who opt out.")
-@click.option("--workers", type=_numbers, default="0,2", show_default=True, help="max_parallel_workers_per_gather.")
+@click.option("--majors", type=numbers, default="15,18", show_default=True, help="PostgreSQL major versions.")
+@click.option("--rates", type=numbers, default="0,1,10,50", show_default=True, help="Percent who opt out.")
+@click.option("--workers", type=numbers, default="0,2", show_default=True, help="max_parallel_workers_per_gather.")
 @click.option("--jit/--no-jit", default=True, show_default=True, help="As it comes; or without compiling expressions.")
 def main(customers: int, majors: list[int], rates: list[int], workers: list[int], jit: bool) -> None:
     """Measure what opt-outs cost; prints Markdown.
@@ -39,10 +28,7 @@ def main(customers: int, majors: list[int], rates: list[int], workers: list[int]
     Five ways to keep them, each in a database of its own with the same rows; they take turns, and the least of up to
     seven runs counts. All but the first must give the same answers.
     """
-    binaries = find_binaries()
-    missing = [str(major) for major in majors if major not in binaries]
-    if missing:
-        raise click.UsageError(f"not on this machine: PostgreSQL {', '.join(missing)}; see --majors")
+    binaries = installed(majors)
     started = time.monotonic()
     settings = "settings as PostgreSQL comes, but shared_buffers 1 GB" + ("" if jit else " and jit off")
     print(
@@ -52,14 +38,14 @@ def main(customers: int, majors: list[int], rates: list[int], workers: list[int]
     writings = []
     for major in majors:
         variants = tuple(dict.fromkeys((*READERS, *WRITERS)))
-        with databases(binaries[major], customers, variants, jit, _say) as found:
+        with databases(binaries[major], customers, variants, jit, say) as found:
             print(f"\n### PostgreSQL {found.server.version}\n")
-            readings = list(read(found, rates, workers, _say))
+            readings = list(read(found, rates, workers, say))
             print("\n".join(reading_table(readings)), flush=True)
-            writings.append(write(found, _say))
+            writings.append(write(found, say))
     print(f"\n### {insert_title()}\n")
     print("\n".join(writing_table(writings)))
-    _say(f"{time.monotonic() - started:.0f} s")
+    say(f"{time.monotonic() - started:.0f} s")
 
 
 if __name__ == "__main__":

@@ -16,20 +16,24 @@ _RUNS = 7
 _ENOUGH = 4.0
 
 
-def take_turns(work: Mapping[Key, Callable[[], float]]) -> dict[Key, float]:
+def take_turns(
+    work: Mapping[Key, Callable[[], float]], *, runs: int = _RUNS, enough: float = _ENOUGH
+) -> dict[Key, float]:
     """Return for each piece of work the least seconds of several runs, after one that warms up.
 
     The least, not the mean: what disturbs a run only ever makes it slower.
 
     Args:
         work: returns the seconds that one run took.
+        runs: at most so many.
+        enough: seconds after which a variant is not run again.
     """
     seconds: dict[Key, list[float]] = {key: [] for key in work}
-    for run in range(_RUNS + 1):
+    for run in range(runs + 1):
         for key, once in work.items():
-            if sum(seconds[key]) < _ENOUGH:
+            if sum(seconds[key]) < enough:
                 took = once()
-                if run > 0 or took > _ENOUGH:
+                if run > 0 or took > enough:
                     seconds[key].append(took)
     return {key: min(taken) for key, taken in seconds.items()}
 

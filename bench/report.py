@@ -13,13 +13,13 @@ from bench.writing import ROWS, Writing
 def reading_table(readings: Sequence[Reading]) -> Iterator[str]:
     """Yield a table of *readings*, which are of one server."""
     names = [variant.name for variant in READERS]
-    yield from _heading(
+    yield from heading(
         ["query", "workers", "opted out", *names, "to by hand", "scans to by hand", "definer to rlsguard"]
     )
     for reading in readings:
         lookup = reading.query == "point look-up"
         cells = [_time(reading.seconds[name], lookup) for name in names]
-        yield _row(
+        yield row(
             [
                 reading.query,
                 str(reading.workers),
@@ -36,11 +36,11 @@ def writing_table(writings: Iterable[Writing]) -> Iterator[str]:
     """Yield a table of *writings*, one line for each server."""
     writings = list(writings)
     names = list(writings[0].seconds)
-    yield from _heading(["PostgreSQL", *names])
+    yield from heading(["PostgreSQL", *names])
     for writing in writings:
         none = writing.seconds[NO_POLICY.name]
         cells = [f"{writing.seconds[name] * 1e3:,.0f} ms ({writing.seconds[name] / none:.1f}x)" for name in names]
-        yield _row([str(writing.major), *cells])
+        yield row([str(writing.major), *cells])
 
 
 def insert_title() -> str:
@@ -54,10 +54,12 @@ def _time(seconds: float, lookup: bool) -> str:
     return f"{seconds * 1e6:,.0f} µs" if lookup else f"{seconds * 1e3:,.0f} ms"
 
 
-def _heading(names: list[str]) -> Iterator[str]:
-    yield _row(names)
-    yield _row(["---", *("---:" for _ in names[1:])])
+def heading(names: Sequence[str]) -> Iterator[str]:
+    """Yield the first two lines of a table; all but its first column are of numbers."""
+    yield row(names)
+    yield row(["---", *("---:" for _ in names[1:])])
 
 
-def _row(cells: list[str]) -> str:
+def row(cells: Sequence[str]) -> str:
+    """Return a line of a table."""
     return f"| {' | '.join(cells)} |"

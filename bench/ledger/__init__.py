@@ -1,0 +1,1 @@
+"""What row audits and the sealed ledger cost, measured: `python -m bench.ledger`."""
