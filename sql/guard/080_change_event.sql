@@ -36,7 +36,7 @@ VALUES ('audit_salt', uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid(
 ON CONFLICT DO NOTHING;
 
 CREATE OR REPLACE TRIGGER append_only
-    BEFORE DELETE OR TRUNCATE ON rlsguard.change_entry
+    BEFORE TRUNCATE ON rlsguard.change_entry
     FOR EACH STATEMENT EXECUTE FUNCTION rlsguard.refuse_change();
 ALTER TABLE rlsguard.change_entry ENABLE ALWAYS TRIGGER append_only;
 CREATE OR REPLACE TRIGGER erase_only

@@ -30,7 +30,7 @@ COMMENT ON COLUMN rlsguard.log_seal.transaction_id IS 'The transaction that seal
 CREATE TABLE IF NOT EXISTS rlsguard.log_leaf (
     epoch int NOT NULL REFERENCES rlsguard.log_epoch,
     index bigint NOT NULL CHECK (index >= 0),
-    source text COLLATE "C" NOT NULL CHECK (source IN ('log_epoch', 'opt_out_event', 'erasure', 'change_entry')),
+    source text COLLATE "C" NOT NULL CHECK (source IN ('log_epoch', 'opt_out_event', 'erasure', 'change_entry', 'retention')),
     entry bigint NOT NULL,
     hash bytea NOT NULL CHECK (octet_length(hash) = 32),
     PRIMARY KEY (epoch, index),
@@ -194,6 +194,8 @@ BEGIN
             SELECT 'erasure', x.id, x.leaf_hash, x.transaction_id FROM rlsguard.erasure AS x
             UNION ALL
             SELECT 'change_entry', c.id, c.leaf_hash, c.transaction_id FROM rlsguard.change_entry AS c
+            UNION ALL
+            SELECT 'retention', r.id, r.leaf_hash, r.transaction_id FROM rlsguard.retention AS r
         ) AS e (source, entry, leaf_hash, transaction_id)
         WHERE (e.transaction_id >= unseen OR e.transaction_id = ANY (running))
           -- such as what the transaction that sealed last had recorded before it did

@@ -7,6 +7,8 @@ FROM (
     SELECT 'erasure', e.id, e.transaction_id FROM rlsguard.erasure AS e
     UNION ALL
     SELECT 'change_entry', e.id, e.transaction_id FROM rlsguard.change_entry AS e
+    UNION ALL
+    SELECT 'retention', e.id, e.transaction_id FROM rlsguard.retention AS e
 ) AS e (source, id, transaction_id)
 CROSS JOIN (
     SELECT s.snapshot, s.transaction_id

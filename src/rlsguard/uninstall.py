@@ -21,15 +21,8 @@ from rlsguard.undo import remove_audit, remove_event_triggers, remove_protection
 # equal. All roles stay with it, so that auditors can read it and a later apply finds everybody who may record.
 _LOG = ("log_epoch", "log_seal", "log_leaf", "log_node", "log_checkpoint")
 _RECORDED = (
-    "opt_out_event",
-    "erasure",
-    *_LOG,
-    "change_entry",
-    "change_event",
-    "secret",
-    "refuse_change",
-    "erase_only",
-    "erase_content_only",
+    *("opt_out_event", "erasure", *_LOG, "change_entry", "change_event", "retention", "secret"),
+    *("refuse_change", "erase_only", "erase_content_only", "retired_only"),
 )
 _ROLES = ("rlsguard_recorder", "rlsguard_auditor", "rlsguard_sealer", "rlsguard_nobody", "rlsguard_owner")
 
@@ -102,7 +95,10 @@ def _plan(conn: psycopg.Connection[Any], drop_ledger: bool) -> Removal:
     if not _fetch(conn, "SELECT FROM pg_namespace WHERE nspname = 'rlsguard'"):
         return _left_over(conn)
     entries = _ask(conn, "opt_out_event", "SELECT count(*) FROM rlsguard.opt_out_event")
-    row_changes = bool(_ask(conn, "change_entry", "SELECT EXISTS (SELECT FROM rlsguard.change_entry)"))
+    there = "SELECT EXISTS (SELECT FROM rlsguard.change_entry)"
+    # Also where all of them went: that is on record.
+    retired = "SELECT EXISTS (SELECT FROM rlsguard.retention)"
+    row_changes = bool(_ask(conn, "change_entry", there) or _ask(conn, "retention", retired))
     keeps = (entries > 0 or row_changes) and not drop_ledger
     statements = (
         *_event_triggers(conn),

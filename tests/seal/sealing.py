@@ -23,7 +23,10 @@ STRANGER = key("stranger.example")
 # The same name, so that nothing but the signature can tell.
 FORGER = SigningKey(ORIGIN, bytes(32))
 
-TABLES = ("opt_out_event", "erasure", "change_entry", "log_epoch", "log_seal", "log_leaf", "log_node", "log_checkpoint")
+TABLES = (
+    *("opt_out_event", "erasure", "change_entry", "retention"),
+    *("log_epoch", "log_seal", "log_leaf", "log_node", "log_checkpoint"),
+)
 _TRIGGERS = """
 SELECT format('ALTER TABLE %%s DISABLE TRIGGER %%I', t.tgrelid::regclass, t.tgname),
        format('ALTER TABLE %%s ENABLE ALWAYS TRIGGER %%I', t.tgrelid::regclass, t.tgname)

@@ -174,3 +174,14 @@ def test_content_that_comes_back_after_an_erasure_is_named(audited: Log) -> None
     audited.tamper(f"UPDATE rlsguard.change_entry SET content = NULL WHERE id = {entry}; DELETE FROM rlsguard.erasure")
     why = "its personal values are gone, and no erasure is on record."
     assert wrong(audited.verify()) == [f"change_entry {entry} (leaf {entry}): {why}"]
+
+
+def test_what_was_erased_and_what_was_restated_can_be_retired(audited: Log) -> None:
+    audited.db.execute("INSERT INTO bank.trans VALUES (1, 30, 1), (2, 20, 2); UPDATE bank.client SET birth_number = 'x'")
+    audited.seal()
+    erase(audited, 1)
+    audited.seal()
+    assert audited.db.execute("SELECT rlsguard.retire(clock_timestamp(), 'seven years', 100)") == [(6,)]
+    audited.seal()
+    verdict = audited.verify()
+    assert (wrong(verdict), verdict.retired, verdict.waiting) == ([], 6, 0)

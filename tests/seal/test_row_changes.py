@@ -180,9 +180,8 @@ def test_settings_of_the_session_change_no_text_form(audited: Log) -> None:
     with audited.db.connect() as conn:
         conn.execute(odd)
         audited.seal()
-    audited.db.execute(
-        "ALTER ROLE postgres SET TimeZone = 'Asia/Kathmandu'; ALTER ROLE postgres SET DateStyle = 'SQL, DMY'"
-    )
+    for setting in ("TimeZone = 'Asia/Kathmandu'", "DateStyle = 'SQL, DMY'"):
+        audited.db.execute(f"ALTER DATABASE {audited.db.name} SET {setting}")
     assert wrong(audited.verify()) == []
 
 

@@ -110,6 +110,16 @@ GUARD_FILES = (
         ),
     ),
     GuardFile(
+        "083_retention.sql",
+        (
+            *_table("retention"),
+            "sequence rlsguard.retention_id_seq",
+            "trigger rlsguard.retention append_only",
+            "trigger rlsguard.change_entry retired_only",
+            *_functions("retired_only()", "retire(before timestamp with time zone, reason text, most integer)"),
+        ),
+    ),
+    GuardFile(
         "085_log.sql",
         (
             *(o for name in _LOG for o in (*_table(name), f"trigger rlsguard.{name} append_only")),

@@ -7,6 +7,7 @@ from rlsguard.seal.places import Place, place
 from rlsguard.seal.publish import Published, publish
 from rlsguard.seal.reanchor import Reanchored, reanchor
 from rlsguard.seal.receipts import consistency, receipt
+from rlsguard.seal.retire import Retirable, retirable, retire
 from rlsguard.seal.verify import Verdict, Wrong, verify
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Place",
     "Published",
     "Reanchored",
+    "Retirable",
     "Verdict",
     "Wrong",
     "consistency",
@@ -25,6 +27,8 @@ __all__ = [
     "publish",
     "reanchor",
     "receipt",
+    "retirable",
+    "retire",
     "seal",
     "verify",
 ]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from rlsguard.tlog import leaf_hash, salted_hash
@@ -25,11 +26,21 @@ _PLAIN = (
 # Values that the payload of an opt-out or opt-in holds as salted hashes.
 _COMMITTED = ("subject_key", "actor", "client_address", "application_name", "reason", "context_text")
 
+# As PostgreSQL writes ranges of numbers: each from the first up to the one behind the last.
+_SPAN = r"\[(-?[0-9]{1,19}),(-?[0-9]{1,19})\)"
+_SPANS = re.compile(rf"\{{({_SPAN}(,{_SPAN})*)?\}}")
 
-def wrong_with(row: Any) -> str | None:
-    """Say what is wrong with an entry, by what the log has of it; None if nothing is."""
+
+def wrong_with(row: Any, *, retired: bool = False) -> str | None:
+    """Say what is wrong with an entry, by what the log has of it; None if nothing is.
+
+    Args:
+        retired: whether it is on record that the entry went.
+    """
     if row.payload is None:
-        return "the entry is gone."
+        return None if retired else "the entry is gone."
+    if retired:
+        return "it was retired, and is here."
     if leaf_hash(row.payload) != row.hash or row.leaf_hash != row.hash:
         return "the entry's bytes are not those that were sealed."
     said = read_payload(row.payload)
@@ -58,6 +69,10 @@ def _columns(row: Any) -> Iterable[tuple[str, Any]]:
         for name in ("subject_kind", "entries", "changes", "with_key", "transaction_id"):
             yield name, getattr(row, name)
         return
+    if row.source == "retention":
+        yield from (("retention", row.entry), ("before", row.before), ("transaction_id", row.transaction_id))
+        yield from (("entries", row.retired), ("count", sum(stop - start for start, stop in spans(row.retired))))
+        return
     yield "id", row.entry
     if row.source == "change_entry":
         yield from (("transaction_id", row.transaction_id), ("changed_at", row.changed_at))
@@ -82,6 +97,13 @@ def _columns(row: Any) -> Iterable[tuple[str, Any]]:
 def field_salt(salt: bytes, field: str) -> bytes:
     """Return the salt of one field: told together with its value, it opens that and no other."""
     return hashlib.sha256(salt + field.encode()).digest()
+
+
+def spans(text: object) -> Iterator[tuple[int, int]]:
+    """Yield the first number of each range in *text*, and the one behind the last; none if it is something else."""
+    if isinstance(text, str) and _SPANS.fullmatch(text):
+        for start, stop in re.findall(_SPAN, text):
+            yield int(start), int(stop)
 
 
 def read_payload(payload: bytes) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from rlsguard.seal.entry import read_payload, wrong_with
 from rlsguard.seal.log import Head, StoredHashes, explained, heads
 from rlsguard.seal.names import origin
 from rlsguard.seal.places import Place
+from rlsguard.seal.retired import Retired, load_retired
 from rlsguard.sqlfiles import read
 from rlsguard.tlog import (
     Frontier,
@@ -55,6 +57,7 @@ class Verdict:
         entries: how many sealed entries were recomputed.
         checkpoints: how many published checkpoints they were held against.
         covered: how many entries the largest of these covers.
+        retired: how many of the entries are row changes that are gone, which is on record: their hashes alone are here.
         waiting: entries that are committed and not sealed: nothing proves anything of them yet.
         lost: published entries that are gone, where the next tree records that they were lost: whoever can begin a tree
             can claim so, and a person should know why.
@@ -64,6 +67,7 @@ class Verdict:
     entries: int
     checkpoints: int
     covered: int
+    retired: int
     waiting: int
     lost: tuple[Wrong, ...]
     wrong: tuple[Wrong, ...]
@@ -77,7 +81,7 @@ def verify(
     limit: int = 20,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Verdict:
-    """Verify all trees of the log; memory does not grow with their size.
+    """Verify all trees of the log; memory does not grow with their size, but for a little with each retention.
 
     Args:
         limit: how many wrong things to name.
@@ -89,6 +93,7 @@ def verify(
     wrong: list[Wrong] = []
     lost: list[Wrong] = []
     entries = checkpoints = covered = 0
+    gone: Counter[int] = Counter()
     # First what was published, then the database: it has all of that already, whatever is sealed meanwhile.
     published = _published(conn, key, places, wrong)
     standby = _catch_up(conn, published)
@@ -96,6 +101,7 @@ def verify(
         # One state of all tables, whatever is recorded and sealed meanwhile.
         conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         trees = {head.epoch: head for head in heads(conn)}
+        retired = load_retired(conn)
         for epoch, known in published.items():
             head, keys = trees.get(epoch, Head(epoch, 0)), Keys(origin(key.name, epoch), (key,))
             if beyond := _beyond(head, known, standby):
@@ -106,7 +112,7 @@ def verify(
                 wrong.append(
                     Wrong(f"tree {epoch}", f"no checkpoint of it is in {where}: nothing proves what it holds.")
                 )
-            wrong += _tree(conn, head, known, progress, limit)
+            wrong += _tree(conn, head, known, retired, gone, progress, limit)
             wrong += _kept(conn, epoch, keys, known)
             entries, checkpoints = entries + head.size, checkpoints + len(known)
             covered += max((c.checkpoint.size for c in known if c.checkpoint.size <= head.size), default=0)
@@ -117,7 +123,7 @@ def verify(
         why = "it was put in behind the seal: transactions of its time are sealed."
         for source, entry in conn.execute(read("seal/slipped_in.sql"), [limit]).fetchall():
             wrong.append(Wrong(f"{source} {entry}", why))
-    return Verdict(entries, checkpoints, covered, waiting, tuple(lost), tuple(wrong[:limit]))
+    return Verdict(entries, checkpoints, covered, gone.total(), waiting, tuple(lost), tuple(wrong[:limit]))
 
 
 def _published(
@@ -188,10 +194,15 @@ def _tree(
     conn: psycopg.Connection[Any],
     head: Head,
     known: Sequence[SignedCheckpoint],
+    retired: Retired,
+    gone: Counter[int],
     progress: Callable[[int], None],
     limit: int,
 ) -> Iterator[Wrong]:
-    """Recompute one tree; name the first entries that are wrong, and the first checkpoint that does not fit."""
+    """Recompute one tree; name the first entries that are wrong, and the first checkpoint that does not fit.
+
+    How many retired entries are gone, as they should be, is counted in *gone*.
+    """
     frontier, good, found, complete = Frontier(), 0, 0, 0
     due = [c.checkpoint for c in known if c.checkpoint.size <= head.size]
     due.reverse()
@@ -203,7 +214,9 @@ def _tree(
             if row.index != place:
                 yield Wrong(f"tree {head.epoch}", f"its leaf {place} is gone; {row.index} comes next.")
                 return
-            if (why := wrong_with(row)) is not None and found < limit:
+            over = row.source == "change_entry" and retired.names(row.entry, head.epoch, row.index)
+            gone[head.epoch] += over and row.payload is None
+            if (why := wrong_with(row, retired=over)) is not None and found < limit:
                 found += 1
                 yield Wrong(f"{row.source} {row.entry} (leaf {row.index})", why)
             leaves.append(row.hash)
