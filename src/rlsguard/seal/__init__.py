@@ -8,7 +8,8 @@ from rlsguard.seal.publish import Published, publish
 from rlsguard.seal.reanchor import Reanchored, reanchor
 from rlsguard.seal.receipts import consistency, receipt
 from rlsguard.seal.retire import Retirable, retirable, retire
-from rlsguard.seal.verify import Verdict, Wrong, verify
+from rlsguard.seal.verdict import Verdict, Wrong
+from rlsguard.seal.verify import verify
 
 __all__ = [
     "Erased",
