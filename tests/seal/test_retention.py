@@ -12,11 +12,13 @@ from typing import Any
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from guarding import BANK_MAP, small_bank
 from rlsguard import seal as sealing
+from rlsguard.cli import rlsguard
 from rlsguard.problems import RlsguardError
 from rlsguard.seal.entry import spans
 from rlsguard.seal.retired import _pieces
@@ -498,6 +500,90 @@ def test_while_others_write_and_seal(changed: Log) -> None:
     verdict = changed.verify()
     assert (wrong(verdict), verdict.retired) == ([], retired)
     assert retired > 5
+
+
+def run(log: Log, *arguments: str, code: int = 0, user: str = "postgres") -> str:
+    command = ["ledger", "retire", *arguments, "--dsn", log.db.dsn(user)]
+    done = CliRunner().invoke(rlsguard, command)
+    assert done.exit_code == code, done.output
+    return done.output
+
+
+def test_the_command(changed: Log) -> None:
+    change(changed, 6)
+    first, fourth = (made(changed, entry) for entry in (1, 4))
+    last = f"{made(changed, 3).astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+    options = ("--before", fourth.isoformat(), "--reason", "7 years, policy 4.2")
+    told = (
+        f"3 entries of row changes before {fourth.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC,"
+        f" of {first.astimezone(UTC):%Y-%m-%d %H:%M:%S} to {last}\n"
+    )
+    where, _, out = run(changed, *options, "--dry-run").partition("\n")
+    assert where.startswith(f"database {changed.db.name} ")
+    assert out == f"{told}nothing was retired (--dry-run)\n"
+    assert ids(changed) == [1, 2, 3, 4, 5, 6]
+    out = run(changed, *options).partition("\n")[2]
+    assert out == f"{told}3 entries retired, which is on record: rlsguard ledger seal publishes that\n"
+    assert ids(changed) == [4, 5, 6]
+    out = run(changed, *options).partition("\n")[2]
+    assert out.startswith("no sealed entry of row changes is from before ")
+    out = run(changed, "--before", now(changed).isoformat(), "--reason", "x", "--dry-run")
+    assert "\n2 entries of row changes before " in out
+    assert "; 1 more are not sealed yet, and stay\n" in out
+    answer = json.loads(
+        run(changed, "--before", now(changed).isoformat(), "--reason", "x", "--dry-run", "--format", "json")
+    )
+    assert (answer["found"]["entries"], answer["found"]["unsealed"], answer["retired"]) == (2, 1, 0)
+    changed.seal()
+    verified = CliRunner().invoke(
+        rlsguard,
+        ["ledger", "verify", "--key", str(KEY.verifier), "--publish", str(changed.folder), "--dsn", changed.db.dsn()],
+    )
+    assert verified.output == (
+        "8 entries recomputed, 8 of them covered by 2 checkpoints; 0 not sealed yet;"
+        " 3 retired, of which the hash alone is here\n"
+    )
+
+
+def test_the_command_tells_of_entries_that_were_edited(changed: Log) -> None:
+    changed.tamper("UPDATE rlsguard.change_entry SET payload = '{}' WHERE id = 2")
+    out = run(changed, "--before", now(changed).isoformat(), "--reason", "old", code=1)
+    assert out.splitlines()[2:] == [
+        "4 entries retired, which is on record: rlsguard ledger seal publishes that",
+        "1 stay, for they are not what was sealed: rlsguard ledger verify names them",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("yesterday", "is no date such as 2019-01-01"),
+        ("2019-01-01T00:00:00", "has no UTC offset"),
+        ("2999-01-01", "lies in the future"),
+    ],
+)
+def test_a_time_that_is_none(changed: Log, text: str, why: str) -> None:
+    assert why in " ".join(run(changed, "--before", text, "--reason", "old", code=2).split())
+    assert ids(changed) == [1, 2, 3, 4, 5]
+
+
+def test_a_day_begins_in_utc(changed: Log) -> None:
+    before = json.loads(run(changed, "--before", "2019-01-01", "--reason", "x", "--dry-run", "--format", "json"))
+    assert before["before"] == "2019-01-01T00:00:00+00:00"
+
+
+def test_who_may_apply_may_retire(changed: Log) -> None:
+    changed.db.execute("CREATE ROLE dba LOGIN CREATEROLE")
+    if changed.db.conn.info.server_version >= 160_000:
+        changed.db.execute("GRANT rlsguard_owner, rlsguard_nobody TO dba WITH ADMIN TRUE, INHERIT FALSE, SET FALSE")
+    else:
+        changed.db.execute("GRANT rlsguard_owner TO dba")
+    run(changed, "--before", now(changed).isoformat(), "--reason", "old", user="dba")
+    assert ids(changed) == []
+    changed.seal()
+    by = "SELECT convert_from(payload, 'UTF8')::json ->> 'retired_by' FROM rlsguard.retention"
+    assert changed.db.execute(by) == [("dba",)]
+    assert wrong(changed.verify()) == []
 
 
 ACTIONS = st.tuples(

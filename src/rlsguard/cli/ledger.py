@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import time
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import click
@@ -13,11 +14,12 @@ import click
 from rlsguard import datamap
 from rlsguard import seal as sealing
 from rlsguard.cli.keys import SIGNING_KEY, PrivateKey, WitnessUrl, public_key_option, signing_key
-from rlsguard.cli.options import Seconds, connected, dsn_option, format_option
+from rlsguard.cli.options import Seconds, connected, dry_run_option, dsn_option, format_option, where
 from rlsguard.cli.output import count, print_json, progress, say
 from rlsguard.problems import RlsguardError
 from rlsguard.seal.places import Place
 from rlsguard.seal.publish import Published
+from rlsguard.seal.retire import Retirable
 from rlsguard.tlog import (
     Checkpoint,
     Keys,
@@ -141,6 +143,7 @@ def verify(ctx: click.Context, dsn: str, key: VerifierKey, places: tuple[str, ..
             f"{count(verdict.entries, 'entry', 'entries')} recomputed,"
             f" {verdict.covered:,} of them covered by {count(verdict.checkpoints, 'checkpoint', 'checkpoints')};"
             f" {verdict.waiting:,} not sealed yet"
+            + (f"; {verdict.retired:,} retired, of which the hash alone is here" if verdict.retired else "")
         )
     ctx.exit(1 if verdict.wrong else 0)
 
@@ -249,6 +252,73 @@ def erase(kind: str, key: str, dsn: str, map_path: Path | None, with_key: bool, 
         rows = len({row for change in erased.changes for row in change.rows})
         values += f" and {count(rows, 'row change', 'row changes')}"
     say(f"{values} would be erased (--dry-run)" if dry_run else f"{values} were erased, and that is on record")
+
+
+def _moment(value: str) -> datetime:
+    """Read a date, which is its first moment in UTC, or a time with its offset."""
+    try:
+        when = datetime.combine(date.fromisoformat(value), datetime.min.time(), UTC)
+    except ValueError:
+        try:
+            when = datetime.fromisoformat(value)
+        except ValueError:
+            raise click.BadParameter(f"{value!r} is no date such as 2019-01-01, nor such a time in ISO 8601") from None
+    if when.tzinfo is None:
+        raise click.BadParameter(f"{value!r} has no UTC offset; write it like 2019-01-01T00:00:00+01:00")
+    if when > datetime.now(UTC):
+        raise click.BadParameter(f"{value!r} lies in the future")
+    return when
+
+
+@ledger.command(epilog="Example: rlsguard ledger retire --before 2019-01-01 --reason '7 years, policy 4.2'")
+@dsn_option
+@click.option(
+    "--before", type=_moment, required=True, metavar="DATE", help="What is older goes: a day, in UTC, or a time."
+)
+@click.option("--reason", required=True, help="It goes into the log: which rule says so.")
+@dry_run_option
+@format_option
+@click.pass_context
+def retire(ctx: click.Context, dsn: str, before: datetime, reason: str, dry_run: bool, output_format: str) -> None:
+    """Take out row changes of audited tables whose time is over.
+
+    That they went is an entry of the log, and everything that is left still verifies. Row changes that are not sealed
+    yet stay; opt-outs and opt-ins always do. Needs the rights of rlsguard apply.
+    """
+    with connected(dsn) as conn:
+        found = sealing.retirable(conn, before)
+        if output_format == "text":
+            say(where(conn))
+            say(_retirable(found, before))
+        gone = left = 0
+        if found.entries and not dry_run:
+            with progress("retiring", found.entries) as advance:
+                gone = sealing.retire(conn, before, reason=reason, most=found.entries, progress=advance)
+            # Somebody else can have retired the others.
+            left = 0 if gone == found.entries else sealing.retirable(conn, before).entries
+    if output_format == "json":
+        print_json({"dry_run": dry_run, "before": before, "found": found, "retired": gone, "left": left})
+    elif dry_run:
+        say("nothing was retired (--dry-run)")
+    else:
+        for line in _retired(gone, left):
+            say(line)
+    ctx.exit(1 if left else 0)
+
+
+def _retirable(found: Retirable, before: datetime) -> str:
+    stay = f"; {found.unsealed:,} more are not sealed yet, and stay" if found.unsealed else ""
+    when = f"before {before.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    if found.first is None or found.last is None:
+        return f"no sealed entry of row changes is from {when}{stay}"
+    first, last = (f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S}" for time in (found.first, found.last))
+    return f"{count(found.entries, 'entry', 'entries')} of row changes {when}, of {first} to {last}{stay}"
+
+
+def _retired(gone: int, left: int) -> Iterator[str]:
+    yield f"{count(gone, 'entry', 'entries')} retired, which is on record: rlsguard ledger seal publishes that"
+    if left:
+        yield f"{left:,} stay, for they are not what was sealed: rlsguard ledger verify names them"
 
 
 def _places(places: tuple[str, ...]) -> list[Place]:
