@@ -16,13 +16,14 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from guarding import BANK_MAP, small_bank
+from guarding import BANK_MAP, apply, small_bank
 from rlsguard import seal as sealing
 from rlsguard.cli import rlsguard
 from rlsguard.problems import RlsguardError
 from rlsguard.seal.entry import spans
 from rlsguard.seal.retired import _pieces
 from rlsguard.tlog import Checkpoint, Keys, Note, verify_consistency, verify_receipt
+from rlsguard.uninstall import uninstall
 from seal.sealing import KEY, Log, wrong
 from servers import Clone, Postgres
 from tlog.signing import ORIGIN
@@ -203,6 +204,27 @@ def test_a_copy_verifies(changed: Log, server: Postgres) -> None:
             sealing.reanchor(conn, KEY, [copy.published], reason="moved")
         verdict = copy.verify()
         assert (wrong(verdict), verdict.retired, verdict.waiting) == ([], 4, 0)
+
+
+def test_what_went_stays_on_record_when_rlsguard_goes(changed: Log) -> None:
+    assert retire(changed) == 5
+    changed.seal()
+    with changed.db.connect() as conn:
+        removal = uninstall(conn)
+    # Also where nobody has opted out, and no row change is left.
+    assert (removal.ledger_entries, removal.row_changes, removal.keeps_ledger) == (0, True, True)
+    verdict = changed.verify()
+    assert (wrong(verdict), verdict.retired) == ([], 5)
+    for table in ("change_entry", "retention"):
+        with changed.db.connect() as conn, pytest.raises(psycopg.errors.InsufficientPrivilege, match="only grows"):
+            conn.execute(f"DELETE FROM rlsguard.{table}")
+    apply(changed.db, AUDITED)
+    change(changed, 6)
+    changed.seal()
+    assert retire(changed) == 1
+    changed.seal()
+    verdict = changed.verify()
+    assert (wrong(verdict), verdict.retired) == ([], 6)
 
 
 def cut(where: str) -> str:
