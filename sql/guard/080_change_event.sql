@@ -1,6 +1,6 @@
 -- Row changes of audited tables.
-CALL rlsguard.take_back('{change_entry, change_entry_id_seq, change_event, secret, own_rows, withhold, change_content, change_payload,
-    hand_over_role, as_json, next_rows, audit_change, audit_rows}');
+CALL rlsguard.take_back('{change_entry, change_entry_id_seq, change_event, secret, own_rows, withhold, readable, change_content,
+    change_payload, hand_over_role, as_json, next_rows, audit_change, audit_rows}');
 SET LOCAL ROLE rlsguard_owner;
 
 -- One entry for each row that an UPDATE changes, or that a row trigger tells of; else one for every 64 kB of rows.
@@ -67,7 +67,9 @@ SELECT e.id,
        p.said ->> 'operation' AS operation,
        r.old_row,
        r.new_row,
-       nullif((p.said ->> 'redacted')::text[] || (p.said ->> 'hashed')::text[], '{}') AS withheld,
+       nullif(ARRAY(
+           SELECT unnest((p.said ->> 'redacted')::text[]) UNION ALL SELECT unnest((p.said ->> 'hashed')::text[])
+       ), '{}') AS withheld,
        nullif(p.said ->> 'current_role', '') AS current_role_name,
        nullif(c.by ->> 'actor', '') AS claimed_actor,
        e.changed_at,
@@ -135,6 +137,18 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION rlsguard.withhold(text, text[], text[]) IS 'Rows before and after without their redacted columns, the hashed ones as salted sha256';
 
+-- JSON that is nested about as deeply as can be read at all could be written here and not be read elsewhere, and no other row
+-- with it: what is long enough for that is read once, with room to spare.
+CREATE OR REPLACE FUNCTION rlsguard.readable(said text) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT CASE WHEN (repeat('[', 500)
+                      || concat_ws(',', nullif(split_part(said, E'\n', 1), ''), nullif(split_part(said, E'\n', 2), ''))
+                      || repeat(']', 500))::json IS NOT NULL THEN said END;
+END;
+COMMENT ON FUNCTION rlsguard.readable(text) IS 'Up to two lines of JSON; an error if they are nested so deeply that others could not read them';
+
 -- Rows before and after, with who says that it was them. Put together as text: large JSON is not to be read once more.
 CREATE OR REPLACE FUNCTION rlsguard.change_content(changed text) RETURNS text
 LANGUAGE sql STABLE
@@ -176,6 +190,7 @@ COMMENT ON FUNCTION rlsguard.change_payload(bigint, name, name, oid, text, bigin
 
 REVOKE ALL ON FUNCTION
     rlsguard.withhold(text, text[], text[]),
+    rlsguard.readable(text),
     rlsguard.change_content(text),
     rlsguard.change_payload(bigint, name, name, oid, text, bigint, text, text, bytea, text)
 FROM PUBLIC;
@@ -284,14 +299,15 @@ BEGIN
     ELSE
         lines := 0;
     END IF;
-    IF TG_NARGS > 0 AND lines > 0 THEN
+    -- Arguments that are none fail here, and not whoever reads the audit.
+    IF TG_NARGS > 0 THEN
         changed := rlsguard.withhold(changed, TG_ARGV[0]::text[], TG_ARGV[1]::text[]);
     END IF;
-    content := rlsguard.change_content(changed);
+    content := rlsguard.change_content(CASE WHEN octet_length(changed) > 8000 THEN rlsguard.readable(changed) ELSE changed END);
     payload := rlsguard.change_payload(id, TG_TABLE_SCHEMA, TG_TABLE_NAME, TG_RELID, TG_OP, lines,
                                        TG_ARGV[0], TG_ARGV[1], salt, content);
     INSERT INTO rlsguard.change_entry OVERRIDING SYSTEM VALUE
-    VALUES (id, pg_current_xact_id(), statement_timestamp(), payload, content, salt, sha256('\x00'::bytea || payload));
+    VALUES (id, pg_current_xact_id(), statement_timestamp(), payload, content, salt, sha256(E'\\x00'::bytea || payload));
     RETURN NULL;
 END
 $$;
@@ -317,13 +333,15 @@ BEGIN
     IF TG_OP = 'INSERT' THEN
         OPEN parts NO SCROLL FOR
             SELECT replace(string_agg(p.said, ','), E'\n', ' '), count(*)
-            FROM (SELECT j.said, sum(octet_length(j.said)) OVER (ROWS UNBOUNDED PRECEDING) / 65536 AS part
+            FROM (SELECT CASE WHEN octet_length(j.said) > 8000 THEN rlsguard.readable(j.said) ELSE j.said END AS said,
+                         sum(octet_length(j.said)) OVER (ROWS UNBOUNDED PRECEDING) / 65536 AS part
                   FROM (SELECT to_json(r)::text AS said FROM inserted_rows AS r OFFSET 0) AS j) AS p
             GROUP BY p.part ORDER BY p.part;
     ELSE
         OPEN parts NO SCROLL FOR
             SELECT replace(string_agg(p.said, ','), E'\n', ' '), count(*)
-            FROM (SELECT j.said, sum(octet_length(j.said)) OVER (ROWS UNBOUNDED PRECEDING) / 65536 AS part
+            FROM (SELECT CASE WHEN octet_length(j.said) > 8000 THEN rlsguard.readable(j.said) ELSE j.said END AS said,
+                         sum(octet_length(j.said)) OVER (ROWS UNBOUNDED PRECEDING) / 65536 AS part
                   FROM (SELECT to_json(r)::text AS said FROM deleted_rows AS r OFFSET 0) AS j) AS p
             GROUP BY p.part ORDER BY p.part;
     END IF;
@@ -340,7 +358,7 @@ BEGIN
         payload := rlsguard.change_payload(id, TG_TABLE_SCHEMA, TG_TABLE_NAME, TG_RELID, TG_OP, lines,
                                            TG_ARGV[0], TG_ARGV[1], salt, content);
         INSERT INTO rlsguard.change_entry OVERRIDING SYSTEM VALUE
-        VALUES (id, pg_current_xact_id(), statement_timestamp(), payload, content, salt, sha256('\x00'::bytea || payload));
+        VALUES (id, pg_current_xact_id(), statement_timestamp(), payload, content, salt, sha256(E'\\x00'::bytea || payload));
     END LOOP;
     CLOSE parts;
     RETURN NULL;

@@ -39,7 +39,7 @@ BEGIN
         'content', jsonb_build_object('sha256', encode(sha256(new_salt || convert_to(new_content, 'UTF8')), 'hex'))
     ))::text, 'UTF8');
     INSERT INTO rlsguard.change_entry OVERRIDING SYSTEM VALUE
-    VALUES (new_id, pg_current_xact_id(), of_entry.changed_at, told, new_content, new_salt, sha256('\x00'::bytea || told));
+    VALUES (new_id, pg_current_xact_id(), of_entry.changed_at, told, new_content, new_salt, sha256(E'\\x00'::bytea || told));
     RETURN new_id;
 END
 $$;
@@ -89,7 +89,7 @@ BEGIN
         'erased_by', session_user,
         'transaction_id', pg_current_xact_id()::text)::text, 'UTF8');
     INSERT INTO rlsguard.erasure (id, subject_kind, entries, changes, with_key, payload, leaf_hash) OVERRIDING SYSTEM VALUE
-    VALUES (record_id, subject_kind, erased, changed, with_key, told, sha256('\x00'::bytea || told));
+    VALUES (record_id, subject_kind, erased, changed, with_key, told, sha256(E'\\x00'::bytea || told));
     IF with_key THEN
         EXECUTE format('DELETE FROM rlsguard.%I AS s WHERE format(''%%s'', s.subject_key) = ANY ($1)', 'opt_out_' || subject_kind)
             USING stored;

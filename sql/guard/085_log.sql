@@ -99,7 +99,7 @@ BEGIN
     WHILE cardinality(hashes) > 1 LOOP
         above := '{}';
         FOR i IN 1 .. cardinality(hashes) / 2 LOOP
-            above[i] := sha256('\x01'::bytea || hashes[2 * i - 1] || hashes[2 * i]);
+            above[i] := sha256(E'\\x01'::bytea || hashes[2 * i - 1] || hashes[2 * i]);
         END LOOP;
         hashes := above;
     END LOOP;

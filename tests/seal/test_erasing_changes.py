@@ -7,12 +7,14 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 
-from guarding import BANK_MAP, apply, load, small_bank
+from guarding import BANK, BANK_MAP, apply, load, small_bank
 from rlsguard import seal as sealing
+from rlsguard.problems import RlsguardError
 from rlsguard.seal import Erased
 from seal.sealing import Log, wrong
-from servers import Clone
+from servers import Clone, Database
 
 pytestmark = pytest.mark.by_turns
 
@@ -128,6 +130,80 @@ def test_a_row_that_no_text_can_hold_keeps_nobody_from_being_erased(audited: Log
     assert number(erase(audited, 1))["bank.trans"] == (1, 1)
 
 
+def test_a_backslash_in_a_text_is_no_escape(audited: Log) -> None:
+    audited.db.execute("ALTER TABLE bank.trans ADD note text")
+    with audited.db.connect() as conn:
+        for line, note in enumerate((r"\ud8", r"\\u0000", "\\", "\x01", "\x1f"), 1):
+            conn.execute("INSERT INTO bank.trans VALUES (%s, 30, 1, %s)", [line, note])
+    assert number(erase(audited, 1))["bank.trans"] == (5, 1)
+
+
+@pytest.mark.parametrize("key", ["plain", r"\u0000", r"\ud8", "100%s", "{0}", 'a"b', "it's", "a\nb\x01", "ÄÖ 😀"])
+def test_a_key_is_found_however_it_is_spelled(db: Database, tmp_path: Path, key: str) -> None:
+    db.execute(
+        'CREATE SCHEMA "o%s{}""d"; CREATE TABLE "o%s{}""d"."t%b{x}" ("k%t{0}" text PRIMARY KEY, doc json)',
+    )
+    text = """
+version: 1
+subjects: {person: {table: '"o%s{}""d"."t%b{x}"', key: '"k%t{0}"'}}
+purposes: {marketing: {}}
+tables: {'"o%s{}""d"."t%b{x}"': {holds: [personal], audit: {hash: [HASH]}, subject: {person: '"k%t{0}"'}}}
+"""
+    log = Log(db, tmp_path / "published")
+    for number, hashed in enumerate(("", "'\"k%t{0}\"'")):
+        apply(db, text.replace("HASH", hashed))
+        insert = sql.SQL("INSERT INTO {} VALUES ({}, '1')").format(
+            sql.Identifier('o%s{}"d', "t%b{x}"), sql.Literal(f"{key}{number}")
+        )
+        db.execute(insert)
+        with db.connect() as conn:
+            found = sealing.erase(
+                conn, "person", f"{key}{number}", with_key=False, reason="x", datamap=load(text.replace("HASH", hashed))
+            )
+            assert len(found.changes[0].rows) == 1
+            with pytest.raises(RlsguardError, match="is still there"):
+                sealing.erase(conn, "person", f"{key}{number}", with_key=True, reason="x")
+    assert wrong(log.verify()) == []
+
+
+def test_what_is_recorded_of_partitions_and_children_is_found(db: Database) -> None:
+    db.execute(BANK)
+    db.execute(
+        "CREATE TABLE bank.card (card_id int NOT NULL, client_id int NOT NULL) PARTITION BY RANGE (card_id);"
+        "CREATE TABLE bank.low PARTITION OF bank.card FOR VALUES FROM (0) TO (100) PARTITION BY RANGE (card_id);"
+        "CREATE TABLE bank.lowest PARTITION OF bank.low FOR VALUES FROM (0) TO (50);"
+        "CREATE TABLE bank.letter (card_id int NOT NULL); CREATE TABLE bank.vip () INHERITS (bank.client)"
+    )
+    text = AUDITED + (
+        "  bank.card: {holds: [personal], audit: true, subject: {client: client_id}}\n"
+        "  bank.letter: {holds: [personal], audit: true, subject: {client: [card_id = bank.card.card_id, client_id]}}\n"
+    )
+    apply(db, text)
+    db.execute(
+        "INSERT INTO bank.card VALUES (1, 3), (2, 1); INSERT INTO bank.letter VALUES (1), (2);"
+        "UPDATE bank.lowest SET client_id = client_id; DELETE FROM bank.card; INSERT INTO bank.vip VALUES (3, 'x')"
+    )
+    with db.connect() as conn:
+        erased = sealing.erase(conn, "client", "3", with_key=False, reason="x", datamap=load(text))
+    assert {str(change.table): len(change.rows) for change in erased.changes} == {
+        "bank.client": 1,
+        "bank.disp": 0,
+        "bank.trans": 0,
+        "bank.card": 3,
+        "bank.letter": 1,
+    }
+
+
+def test_a_table_that_was_restored_or_renamed_is_still_the_table(audited: Log) -> None:
+    audited.db.execute("UPDATE bank.disp SET client_id = client_id; UPDATE bank.trans SET amount = 1")
+    audited.db.execute(
+        "ALTER TABLE bank.trans RENAME TO old; CREATE TABLE bank.trans (LIKE bank.old INCLUDING ALL);"
+        "DROP TABLE bank.old; ALTER TABLE bank.disp RENAME TO holder"
+    )
+    text = AUDITED.replace("bank.disp", "bank.holder")
+    assert number(erase(audited, 3, text=text)) == {"bank.client": (0, 0), "bank.holder": (1, 0), "bank.trans": (1, 0)}
+
+
 def test_a_hashed_key_is_found_and_a_redacted_one_is_told(audited: Log) -> None:
     hashed = AUDITED.replace("bank.disp: {audit: true", "bank.disp: {audit: {hash: [client_id]}").replace(
         "{audit: true, holds: [financial]", "{audit: {redact: [account_id]}, holds: [financial]"
@@ -171,7 +247,13 @@ def test_content_that_comes_back_after_an_erasure_is_named(audited: Log) -> None
     assert wrong(audited.verify()) == [
         f"change_entry {entry} (leaf {entry}): its columns do not say what was sealed: content."
     ]
-    audited.tamper(f"UPDATE rlsguard.change_entry SET content = NULL WHERE id = {entry}; DELETE FROM rlsguard.erasure")
+    audited.tamper(f"UPDATE rlsguard.change_entry SET content = NULL, salt = sha256('') WHERE id = {entry}")
+    assert wrong(audited.verify()) == [
+        f"change_entry {entry} (leaf {entry}): its columns do not say what was sealed: content."
+    ]
+    audited.tamper(
+        f"UPDATE rlsguard.change_entry SET content = NULL, salt = NULL WHERE id = {entry}; DELETE FROM rlsguard.erasure"
+    )
     why = "its personal values are gone, and no erasure is on record."
     assert wrong(audited.verify()) == [f"change_entry {entry} (leaf {entry}): {why}"]
 

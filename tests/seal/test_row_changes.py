@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
-from guarding import BANK_MAP, apply, small_bank
+from guarding import BANK, BANK_MAP, apply, small_bank
 from rlsguard import seal as sealing
 from rlsguard.problems import RlsguardError
 from rlsguard.tlog import Keys, TlogError, verify_receipt
 from seal.sealing import KEY, Log, wrong
-from servers import Clone
+from servers import Clone, Database
 from tlog.signing import ORIGIN
 
 pytestmark = pytest.mark.by_turns
@@ -78,6 +79,11 @@ EDITS = {
     ),
     "content with another salt": (
         "UPDATE rlsguard.change_entry SET content = '', salt = sha256('') WHERE id = 1",
+        "its columns do not say what was sealed: content.",
+    ),
+    "a salt of another length": (
+        "UPDATE rlsguard.change_entry SET salt = salt || left(content, 1)::bytea, content = substr(content, 2)"
+        " WHERE id = 1",
         "its columns do not say what was sealed: content.",
     ),
     "content gone": (
@@ -207,6 +213,67 @@ def test_a_row_of_json_that_no_text_can_hold_is_recorded_and_keeps_no_other_from
     )
     audited.seal()
     assert wrong(audited.verify()) == []
+
+
+def test_json_that_is_nested_as_deeply_as_can_be_keeps_no_other_from_being_read(audited: Log) -> None:
+    audited.db.execute(
+        "ALTER TABLE bank.trans ADD doc json; CREATE TABLE bank.plain (doc json);"
+        "CREATE FUNCTION public.read() RETURNS bigint LANGUAGE plpgsql AS"
+        " 'BEGIN RETURN (SELECT count(*) FROM rlsguard.change_event WHERE new_row IS NOT NULL); END'"
+    )
+
+    def written(statement: str, depth: int) -> bool:
+        try:
+            audited.db.execute(statement, ["[" * depth + "]" * depth])
+        except psycopg.errors.StatementTooComplex:
+            return False
+        return True
+
+    insert = "INSERT INTO bank.trans SELECT max(trans_id) + 1, 10, 1, %s FROM bank.trans"
+    for statement in (insert, "UPDATE bank.trans SET doc = %s WHERE trans_id = 1000"):
+        low, high = 1000, 50_000
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if written(statement, middle) else (low, middle)
+        # The audit needs some room, and takes no more than that.
+        assert not written("INSERT INTO bank.plain VALUES (%s)", high + 2000)
+        assert written("INSERT INTO bank.plain VALUES (%s)", high)
+        ((known,),) = audited.db.execute("SELECT count(*) FROM rlsguard.change_entry")
+        assert audited.db.execute("SELECT public.read() >= %s", [known]) == [(True,)]
+
+
+def test_sessions_that_read_backslashes_in_old_ways_are_audited_and_may_seal(audited: Log) -> None:
+    audited.db.execute(f"ALTER DATABASE {audited.db.name} SET standard_conforming_strings = off")
+    with audited.db.connect() as conn:
+        conn.execute("INSERT INTO bank.trans VALUES (1, 10, 1); UPDATE bank.trans SET amount = 2")
+    with audited.db.connect(autocommit=False) as conn:
+        conn.execute("INSERT INTO bank.trans SELECT 5000 + i, 10, i FROM generate_series(1, 300) AS i")
+        for i in range(300):
+            conn.execute("UPDATE bank.trans SET amount = %s WHERE trans_id = 1", [i])
+        conn.commit()
+    audited.seal()
+    verdict = audited.verify()
+    assert (wrong(verdict), verdict.entries) == ([], 1 + 5 + 1 + 300)
+
+
+@pytest.mark.parametrize("arguments", ["'no array'", "'{{a},{b}}', '{{c,d}}'", "'{a}'"])
+def test_a_trigger_of_somebodys_own_keeps_no_other_row_from_being_read(db: Database, arguments: str) -> None:
+    db.execute(BANK)
+    db.execute(
+        "CREATE ROLE maker LOGIN; GRANT USAGE, CREATE ON SCHEMA bank TO maker; SET ROLE maker;"
+        "CREATE TABLE bank.card (card_id int, client_id int NOT NULL) PARTITION BY RANGE (card_id); RESET ROLE"
+    )
+    apply(db, AUDITED + "  bank.card: {holds: [personal], audit: true, subject: {client: client_id}}\n")
+    db.execute("GRANT rlsguard_recorder TO maker; UPDATE bank.trans SET amount = 1")
+    with db.connect("maker") as conn:
+        conn.execute(
+            "CREATE TABLE bank.own (a int); CREATE TRIGGER own AFTER TRUNCATE ON bank.own"
+            f" FOR EACH STATEMENT EXECUTE FUNCTION rlsguard.audit_change({arguments})"
+        )
+        with suppress(psycopg.DataError):
+            conn.execute("TRUNCATE bank.own")
+    told = db.execute("SELECT table_name, withheld FROM rlsguard.change_event ORDER BY id")
+    assert told[:3] == [("bank.trans", None)] * 3
 
 
 def test_many_rows_of_one_statement_share_entries_of_a_size(audited: Log) -> None:

@@ -90,6 +90,7 @@ GUARD_FILES = (
             "relation rlsguard.own_rows",
             *_functions(
                 "withhold(changed text, redact text[], hash text[])",
+                "readable(said text)",
                 "change_content(changed text)",
                 "change_payload(id bigint, schema_name name, table_name name, table_oid oid, operation text, "
                 "lines bigint, redacted text, hashed text, salt bytea, content text)",

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from rlsguard.tlog import leaf_hash, salted_hash
+from rlsguard.tlog import SALT_BYTES, leaf_hash, salted_hash
 
 # Values that a payload holds as they are.
 _PLAIN = (
@@ -76,10 +76,10 @@ def _columns(row: Any) -> Iterable[tuple[str, Any]]:
     yield "id", row.entry
     if row.source == "change_entry":
         yield from (("transaction_id", row.transaction_id), ("changed_at", row.changed_at))
-        if row.salt is not None:
-            yield "content", {"sha256": salted_hash(row.salt, row.content)}
-        elif row.content is not None:
-            yield "content", row.content
+        # What was erased has come back neither whole nor in part.
+        if row.salt is not None or row.content is not None:
+            whole = row.content is not None and row.salt is not None and len(row.salt) == SALT_BYTES
+            yield "content", {"sha256": salted_hash(row.salt, row.content)} if whole else row.content
         return
     for name in _PLAIN:
         yield name, getattr(row, name)

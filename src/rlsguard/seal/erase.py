@@ -67,13 +67,15 @@ def erase(
 
 def _is_there(conn: psycopg.Connection[Any], kind: str, key: str) -> bool:
     query = (
-        "SELECT n.nspname, c.relname, s.key_column FROM rlsguard.subject AS s"
+        "SELECT n.nspname, c.relname, a.attname FROM rlsguard.subject AS s"
         " JOIN pg_catalog.pg_class AS c ON c.oid = s.table_oid"
+        " JOIN pg_catalog.pg_attribute AS a ON a.attrelid = s.table_oid AND a.attnum = s.key_number"
         " JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE s.kind = %s"
     )
     for schema, table, column in conn.execute(query, [kind]).fetchall():
-        there = sql.SQL("SELECT EXISTS (SELECT FROM {} AS t WHERE t.{} = {}(%s))").format(
-            Name(schema, table), Name(column), Name("rlsguard", f"key_{kind}")
+        # No placeholder: the percent sign of a name would be taken for one.
+        there = sql.SQL("SELECT EXISTS (SELECT FROM {} AS t WHERE t.{} = {}({}))").format(
+            Name(schema, table), Name(column), Name("rlsguard", f"key_{kind}"), sql.Literal(key)
         )
-        return bool(conn.execute(there, [key]).fetchall()[0][0])
+        return bool(conn.execute(there).fetchall()[0][0])
     return False

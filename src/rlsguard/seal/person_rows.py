@@ -16,30 +16,55 @@ from rlsguard.names import Name, QualifiedName
 
 # What a column holds, as the audit has it in JSON. For a type that somebody made, as it is written: a cast of theirs to
 # json is not to run here.
-_NOW = "CASE WHEN pg_typeof({0})::oid < 16384 THEN to_json({0}) #>> '{{}}' ELSE format('%%s', {0}) END"
+_NOW = "CASE WHEN pg_typeof({0})::oid < 16384 THEN to_json({0}) #>> '{{}}' ELSE format('%s', {0}) END"
 
-# The same of a recorded row. Escapes that no text can hold are only in json columns, never in a key.
-_RECORDED = r"regexp_replace({0}::text, '\\u(0000|d[89a-f]..)', '\\ufffd', 'gi')::json ->> {1}"
+# The same of a recorded row. PostgreSQL itself writes escapes of control characters only; others, such as no text can
+# hold, are in json columns, never in a key. A backslash before u can itself be an escaped one.
+_RECORDED = r"""
+CASE WHEN strpos({0}::text, '\u') = 0 THEN {0}
+     ELSE regexp_replace({0}::text, '(?<!\\)((?:\\\\)*)\\u(?:0000|(?!00[01])[0-9a-f]{{4}})', '\1?', 'gi')::json
+END ->> {1}
+"""
 
+# Whatever was recorded of the table and of what is under it: by number, for it can have been renamed; by name, for in a
+# database that was restored all have other numbers.
+_OF_TABLE = """
+WITH RECURSIVE family (oid) AS (
+    SELECT {oid}::regclass::oid
+    UNION
+    SELECT i.inhrelid FROM family AS f JOIN pg_inherits AS i ON i.inhparent = f.oid
+), recorded AS (
+    SELECT e.id, e.line, e.old_row, e.new_row
+    FROM rlsguard.change_event AS e
+    WHERE e.table_oid IN (SELECT f.oid FROM family AS f)
+       OR e.table_name IN (
+           SELECT format('%I.%I', n.nspname, c.relname)
+           FROM family AS f
+           JOIN pg_class AS c ON c.oid = f.oid
+           JOIN pg_namespace AS n ON n.oid = c.relnamespace)
+)
+"""
+
+# No placeholders: the percent sign of a name would be taken for one.
 _LINKS = """
-SELECT l.here, bool_and(l.there = ANY (%s))
+SELECT l.here, bool_and(l.there = ANY ({wanted}))
 FROM (
     SELECT {here}, {there} FROM {table} AS t
     UNION ALL
     SELECT {here_then}, {there_then}
-    FROM rlsguard.change_event AS e
+    FROM recorded AS e
     CROSS JOIN LATERAL (VALUES (e.old_row), (e.new_row)) AS r (its_row)
-    WHERE e.table_oid = {oid}::regclass AND r.its_row IS NOT NULL
+    WHERE r.its_row IS NOT NULL
 ) AS l (here, there)
 WHERE l.here IS NOT NULL
 GROUP BY l.here
-HAVING bool_or(l.there = ANY (%s))
+HAVING bool_or(l.there = ANY ({wanted}))
 """
 
 _ROWS = """
 SELECT e.id, e.line
-FROM rlsguard.change_event AS e
-WHERE e.table_oid = {oid}::regclass AND ({before} = ANY (%s) OR {after} = ANY (%s))
+FROM recorded AS e
+WHERE {before} = ANY ({wanted}) OR {after} = ANY ({wanted})
 ORDER BY e.id, e.line
 """
 
@@ -66,10 +91,13 @@ def person_rows(conn: psycopg.Connection[Any], datamap: DataMap, kind: str, key:
     Raises:
         psycopg.Error: such as where a table of the map is gone.
     """
-    spellings = sql.SQL("SELECT {}(%s), {} FROM {}(%s) AS t (key)").format(
-        Name("rlsguard", f"spellings_{kind}"), _now("key"), Name("rlsguard", f"key_{kind}")
+    spellings = sql.SQL("SELECT {spellings}({key}), {now} FROM {typed}({key}) AS t (key)").format(
+        spellings=Name("rlsguard", f"spellings_{kind}"),
+        now=_now("key"),
+        typed=Name("rlsguard", f"key_{kind}"),
+        key=sql.Literal(key),
     )
-    ((stored, spelled),) = conn.execute(spellings, [key, key]).fetchall()
+    ((stored, spelled),) = conn.execute(spellings).fetchall()
     keys = [json.dumps([one], ensure_ascii=False) for one in {spelled, *(stored or ())}]
     for entry in datamap.tables.values():
         for path in entry.paths:
@@ -86,27 +114,29 @@ def _of_path(
         here = tuple(join.there for join in hop.joins)
         known = datamap.tables.get(hop.table)
         wanted = [*wanted, *_hashed(conn, wanted, there, None if known is None else known.audit)]
-        query = sql.SQL(_LINKS).format(
+        query = sql.SQL(_OF_TABLE + _LINKS).format(
             here=_tuple(_now(column) for column in here),
             there=_tuple(_now(column) for column in there),
             here_then=_tuple(_recorded("r.its_row", column) for column in here),
             there_then=_tuple(_recorded("r.its_row", column) for column in there),
             table=hop.table.sql,
             oid=sql.Literal(str(hop.table)),
+            wanted=sql.Literal(wanted),
         )
-        links = conn.execute(query, [wanted, wanted]).fetchall()
+        links = conn.execute(query).fetchall()
         shared += sum(not alone for _, alone in links)
         wanted, there = [link for link, alone in links if alone], tuple(join.here for join in hop.joins)
     redacted = () if entry.audit is None else tuple(column for column in there if column in entry.audit.redact)
     if redacted:
         return PersonRows(entry.table, (), shared, redacted)
     wanted = [*wanted, *_hashed(conn, wanted, there, entry.audit)]
-    query = sql.SQL(_ROWS).format(
+    query = sql.SQL(_OF_TABLE + _ROWS).format(
         oid=sql.Literal(str(entry.table)),
         before=_tuple(_recorded("e.old_row", column) for column in there),
         after=_tuple(_recorded("e.new_row", column) for column in there),
+        wanted=sql.Literal(wanted),
     )
-    found = conn.execute(query, [wanted, wanted]).fetchall()
+    found = conn.execute(query).fetchall()
     return PersonRows(entry.table, tuple((change, line) for change, line in found), shared, ())
 
 

@@ -9,7 +9,7 @@ from rlsguard.tlog.keys import KeyType, SigningKey, VerifierKey
 from rlsguard.tlog.note import Note, Signature, Verified
 from rlsguard.tlog.problem import TlogError
 from rlsguard.tlog.proof import InclusionProof
-from rlsguard.tlog.receipt import MAX_RECEIPT_BYTES, Disclosed, Proven, Receipt, salted_hash, verify_receipt
+from rlsguard.tlog.receipt import MAX_RECEIPT_BYTES, SALT_BYTES, Disclosed, Proven, Receipt, salted_hash, verify_receipt
 from rlsguard.tlog.tiles import HashStore, TiledNodes
 from rlsguard.tlog.tree import (
     EMPTY_ROOT,
@@ -28,6 +28,7 @@ from rlsguard.tlog.witness import SizeConflictError, Witness, WitnessError, add_
 __all__ = [
     "EMPTY_ROOT",
     "MAX_RECEIPT_BYTES",
+    "SALT_BYTES",
     "Checkpoint",
     "Cosigned",
     "Disclosed",
