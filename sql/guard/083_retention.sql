@@ -93,7 +93,7 @@ BEGIN
         WHERE c.changed_at < retire.before
           -- What is not as it was sealed stays, for a verification to name: its time could be another, too. No join, which
           -- could begin with the leaves of all that went before; and nothing is read as JSON, which it need not be.
-          AND sha256('\x00'::bytea || c.payload) = (
+          AND sha256(E'\\x00'::bytea || c.payload) = (
               SELECT l.hash FROM rlsguard.log_leaf AS l WHERE l.source = 'change_entry' AND l.entry = c.id)
           -- as json and jsonb write it
           AND (position(convert_to('"changed_at" : ' || to_json(c.changed_at AT TIME ZONE 'UTC'), 'UTF8') IN c.payload) > 0
@@ -115,7 +115,7 @@ BEGIN
         'retired_by', session_user,
         'transaction_id', pg_current_xact_id()::text)::text, 'UTF8');
     INSERT INTO rlsguard.retention (id, before, entries, payload, leaf_hash) OVERRIDING SYSTEM VALUE
-    VALUES (record_id, before, gone, told, sha256('\x00'::bytea || told));
+    VALUES (record_id, before, gone, told, sha256(E'\\x00'::bytea || told));
     DELETE FROM rlsguard.change_entry AS c WHERE c.id = ANY (ids);
     RETURN cardinality(ids);
 END

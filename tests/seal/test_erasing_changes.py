@@ -259,7 +259,8 @@ def test_content_that_comes_back_after_an_erasure_is_named(audited: Log) -> None
 
 
 def test_what_was_erased_and_what_was_restated_can_be_retired(audited: Log) -> None:
-    audited.db.execute("INSERT INTO bank.trans VALUES (1, 30, 1), (2, 20, 2); UPDATE bank.client SET birth_number = 'x'")
+    audited.db.execute("INSERT INTO bank.trans VALUES (1, 30, 1), (2, 20, 2)")
+    audited.db.execute("UPDATE bank.client SET birth_number = 'x'")
     audited.seal()
     erase(audited, 1)
     audited.seal()
