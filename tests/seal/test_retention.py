@@ -165,7 +165,7 @@ def test_what_is_not_sealed_stays(changed: Log) -> None:
     assert (wrong(verdict), verdict.retired, ids(changed)) == ([], 8, [])
 
 
-def test_opt_outs_are_never_retired(changed: Log, tmp_path: Path) -> None:
+def test_opt_outs_are_never_retired(changed: Log) -> None:
     changed.record(1)
     changed.seal()
     assert retire(changed) == 5
@@ -184,6 +184,17 @@ def test_receipts_and_proofs_of_growth_go_on(changed: Log) -> None:
         proof = sealing.consistency(conn, 1, first.size, last.size)
     assert verify_receipt(receipt, Keys(ORIGIN, (KEY.verifier,))).disclosed["subject_key"] == "1"
     verify_consistency(first.size, first.root, last.size, last.root, proof)
+
+
+def test_a_receipt_of_what_went_goes_on_to_hold(changed: Log) -> None:
+    with changed.db.connect() as conn:
+        receipt = sealing.receipt(conn, 1, change=True).to_bytes()
+        retire(changed)
+        changed.seal()
+        assert verify_receipt(receipt, Keys(ORIGIN, (KEY.verifier,)))
+        # There is nothing left to make another of.
+        with pytest.raises(RlsguardError, match="has no entry 1"):
+            sealing.receipt(conn, 1, change=True)
 
 
 def test_a_copy_verifies(changed: Log, server: Postgres) -> None:
