@@ -453,7 +453,7 @@ def test_settings_of_the_session_change_no_text_form(changed: Log) -> None:
     odd = (
         "SET TimeZone = 'Asia/Kathmandu'; SET DateStyle = 'SQL, DMY'; SET IntervalStyle = 'postgres_verbose';"
         "SET extra_float_digits = -3; SET bytea_output = 'escape'; SET client_encoding = 'LATIN1';"
-        "SET search_path = bank; SET row_security = off"
+        "SET search_path = bank; SET row_security = off; SET standard_conforming_strings = off"
     )
     before = made(changed, 4)
     with changed.db.connect() as conn:
