@@ -453,7 +453,7 @@ def test_a_snapshot_that_makes_the_seal_pass_over_entries(sealed: Log) -> None:
 
 def test_a_function_that_hashes_subtrees_otherwise(sealed: Log) -> None:
     # What is signed then is no tree over the leaves, and it stays so.
-    replace(sealed, "subtree_hash", "'\\x01'::bytea", "'\\x02'::bytea")
+    replace(sealed, "subtree_hash", r"'\\x01'::bytea", r"'\\x02'::bytea")
     batch(sealed, 300)
     sealed.seal()
     assert wrong(sealed.verify()) == [
