@@ -11,23 +11,17 @@ SELECT l.index, l.source, l.entry, l.hash,
        o.reason, o.context::text AS context_text, o.previous_hash,
        to_json(c.changed_at AT TIME ZONE 'UTC') #>> '{}' AS changed_at, c.content,
        r.entries::text AS retired, to_char(r.before AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS before,
-       coalesce(erased.id, changed.id) IS NOT NULL AS erased, coalesce(erased.with_key, false) AS key_erased
+       -- By way of arrays, whose length is not guessed: then what was erased is hashed, and not read again for each leaf.
+       coalesce(o.id IN (SELECT unnest(ARRAY(SELECT unnest(u.entries) FROM rlsguard.erasure AS u))), false)
+       OR coalesce(c.id IN (SELECT unnest(ARRAY(SELECT unnest(u.changes) FROM rlsguard.erasure AS u))), false) AS erased,
+       coalesce(
+           o.id IN (SELECT unnest(ARRAY(SELECT unnest(u.entries) FROM rlsguard.erasure AS u WHERE u.with_key))), false
+       ) AS key_erased
 FROM rlsguard.log_leaf AS l
 LEFT JOIN rlsguard.log_epoch AS e ON l.source = 'log_epoch' AND e.epoch = l.entry
 LEFT JOIN rlsguard.opt_out_event AS o ON l.source = 'opt_out_event' AND o.id = l.entry
 LEFT JOIN rlsguard.erasure AS x ON l.source = 'erasure' AND x.id = l.entry
 LEFT JOIN rlsguard.change_entry AS c ON l.source = 'change_entry' AND c.id = l.entry
 LEFT JOIN rlsguard.retention AS r ON l.source = 'retention' AND r.id = l.entry
-LEFT JOIN (
-    SELECT u.id, bool_or(r.with_key) AS with_key
-    FROM rlsguard.erasure AS r
-    CROSS JOIN LATERAL unnest(r.entries) AS u (id)
-    GROUP BY u.id
-) AS erased ON erased.id = o.id
-LEFT JOIN (
-    SELECT DISTINCT u.id
-    FROM rlsguard.erasure AS r
-    CROSS JOIN LATERAL unnest(r.changes) AS u (id)
-) AS changed ON changed.id = c.id
 WHERE l.epoch = %s
 ORDER BY l.index

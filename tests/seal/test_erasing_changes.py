@@ -13,6 +13,7 @@ from guarding import BANK, BANK_MAP, apply, load, small_bank
 from rlsguard import seal as sealing
 from rlsguard.problems import RlsguardError
 from rlsguard.seal import Erased
+from rlsguard.sqlfiles import read
 from seal.sealing import Log, wrong
 from servers import Clone, Database
 
@@ -213,6 +214,20 @@ def test_a_hashed_key_is_found_and_a_redacted_one_is_told(audited: Log) -> None:
     erased = erase(audited, 3, text=hashed)
     assert number(erased) == {"bank.client": (0, 0), "bank.disp": (1, 0), "bank.trans": (0, 0)}
     assert erased.changes[2].redacted == ("account_id",)
+
+
+def test_verifying_does_not_read_what_was_erased_again_for_each_entry(audited: Log) -> None:
+    audited.db.execute("INSERT INTO bank.trans SELECT i, 30, i FROM generate_series(1, 500) AS i")
+    audited.db.execute("UPDATE bank.trans SET amount = 0")
+    audited.record(1)
+    audited.seal()
+    assert number(erase(audited, 1))["bank.trans"] == (1000, 1)
+    assert wrong(audited.verify()) == []
+    for statistics in ("ANALYZE rlsguard.change_entry", "ANALYZE rlsguard.erasure, rlsguard.log_leaf"):
+        audited.db.execute(statistics)
+        plan = "\n".join(line for (line,) in audited.db.execute(f"EXPLAIN VERBOSE {read('seal/leaves.sql')}", [1]))
+        assert "(hashed SubPlan" in plan
+        assert "(SubPlan" not in plan
 
 
 def test_a_dry_run_erases_nothing(audited: Log) -> None:
