@@ -195,8 +195,8 @@ REVOKE ALL ON FUNCTION
     rlsguard.change_payload(bigint, name, name, oid, text, bigint, text, text, bytea, text)
 FROM PUBLIC;
 
--- Inside a definer function current_user is its owner. This one runs as the writer, right before the writing one:
--- both are AFTER triggers with adjoining names, so no code of the writer's runs between them.
+-- Inside a definer function current_user is its owner. This one runs as the writer, right before the writing one: both are AFTER
+-- triggers with adjoining names. Whoever may make triggers on the table could put one of theirs between; check names them.
 CREATE OR REPLACE FUNCTION rlsguard.hand_over_role() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
