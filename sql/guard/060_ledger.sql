@@ -107,22 +107,24 @@ $$;
 COMMENT ON FUNCTION rlsguard.erase_only() IS 'Lets an erasure that is on record take out personal values, and refuses any other change';
 REVOKE ALL ON FUNCTION rlsguard.erase_only() FROM PUBLIC;
 
--- The same for the content of row changes.
+-- The same for the content of row changes; once a statement, for a person can have many.
 CREATE OR REPLACE FUNCTION rlsguard.erase_content_only() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF to_jsonb(NEW) IS DISTINCT FROM to_jsonb(OLD) || '{"content": null, "salt": null}'
-       OR NOT EXISTS (
-           SELECT FROM rlsguard.erasure AS e
-           WHERE e.transaction_id = pg_current_xact_id() AND OLD.id = ANY (e.changes))
+    IF EXISTS (
+        SELECT FROM rows_after AS a
+        LEFT JOIN rows_before AS b ON b.id = a.id
+        WHERE to_jsonb(a) IS DISTINCT FROM to_jsonb(b) || '{"content": null, "salt": null}'
+           OR a.id NOT IN (
+               SELECT unnest(e.changes) FROM rlsguard.erasure AS e WHERE e.transaction_id = pg_current_xact_id()))
     THEN
         RAISE EXCEPTION '% on %.% is refused: it only grows', TG_OP, TG_TABLE_SCHEMA, TG_TABLE_NAME
             USING ERRCODE = 'insufficient_privilege',
                   HINT = 'rlsguard ledger erase takes personal values out.';
     END IF;
-    RETURN NEW;
+    RETURN NULL;
 END
 $$;
 COMMENT ON FUNCTION rlsguard.erase_content_only() IS 'Lets an erasure that is on record take out the content of row changes, and refuses any other change';

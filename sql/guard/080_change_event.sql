@@ -40,8 +40,9 @@ CREATE OR REPLACE TRIGGER append_only
     FOR EACH STATEMENT EXECUTE FUNCTION rlsguard.refuse_change();
 ALTER TABLE rlsguard.change_entry ENABLE ALWAYS TRIGGER append_only;
 CREATE OR REPLACE TRIGGER erase_only
-    BEFORE UPDATE ON rlsguard.change_entry
-    FOR EACH ROW EXECUTE FUNCTION rlsguard.erase_content_only();
+    AFTER UPDATE ON rlsguard.change_entry
+    REFERENCING OLD TABLE AS rows_before NEW TABLE AS rows_after
+    FOR EACH STATEMENT EXECUTE FUNCTION rlsguard.erase_content_only();
 ALTER TABLE rlsguard.change_entry ENABLE ALWAYS TRIGGER erase_only;
 -- With another salt equal values would no longer look equal.
 CREATE OR REPLACE TRIGGER append_only

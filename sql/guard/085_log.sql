@@ -51,11 +51,12 @@ COMMENT ON TABLE rlsguard.log_node IS 'Hashes of complete subtrees of 2**level l
 CREATE TABLE IF NOT EXISTS rlsguard.log_checkpoint (
     epoch int NOT NULL REFERENCES rlsguard.log_epoch,
     size bigint NOT NULL CHECK (size >= 0),
-    note text NOT NULL,
+    note bytea NOT NULL,
     kept_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     UNIQUE (epoch, size, note)
 );
 COMMENT ON TABLE rlsguard.log_checkpoint IS 'Checkpoints as they were published. What proves something are the published ones';
+COMMENT ON COLUMN rlsguard.log_checkpoint.note IS 'In UTF-8, whatever the database is in: a signature begins with a dash that not every encoding has';
 
 -- Entries of transactions that a snapshot did not see yet are found by these.
 CREATE INDEX IF NOT EXISTS opt_out_event_transaction_id ON rlsguard.opt_out_event (transaction_id);
@@ -108,7 +109,7 @@ END
 $$;
 COMMENT ON FUNCTION rlsguard.subtree_hash(bytea[]) IS 'The hash of a complete subtree over the hashes given';
 
-CREATE OR REPLACE FUNCTION rlsguard.open_epoch(reason text, published text) RETURNS int
+CREATE OR REPLACE FUNCTION rlsguard.open_epoch(reason text, published bytea) RETURNS int
 LANGUAGE sql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET row_security = on
@@ -125,7 +126,7 @@ BEGIN ATOMIC
                    'reason', open_epoch.reason,
                    'place_before', (SELECT e.place FROM rlsguard.log_epoch AS e WHERE e.epoch = b.epoch),
                    'size_before', (SELECT max(s.size) FROM rlsguard.log_seal AS s WHERE s.epoch = b.epoch),
-                   'published_before', open_epoch.published)::text, 'UTF8') AS payload
+                   'published_before', encode(open_epoch.published, 'base64'))::text, 'UTF8') AS payload
         FROM before AS b
     )
     INSERT INTO rlsguard.log_epoch (epoch, place, payload, leaf_hash)
@@ -134,7 +135,7 @@ BEGIN ATOMIC
     ON CONFLICT DO NOTHING
     RETURNING epoch;
 END;
-COMMENT ON FUNCTION rlsguard.open_epoch(text, text) IS 'Begins another tree, and says why; published: the last checkpoint of the one before, as it was published';
+COMMENT ON FUNCTION rlsguard.open_epoch(text, bytea) IS 'Begins another tree, and says why; published: the last checkpoint of the one before, as it was published';
 
 -- Which entries are new is told by snapshots, not by numbers or times: a transaction can commit long after another that
 -- began later. What the snapshot of the last seal did not see and that of this one does is sealed now, once.
@@ -241,7 +242,7 @@ END
 $$;
 COMMENT ON FUNCTION rlsguard.seal() IS 'Numbers the entries that were committed since the last time, and hashes them into the tree';
 
-CREATE OR REPLACE FUNCTION rlsguard.keep_checkpoint(epoch int, size bigint, note text) RETURNS void
+CREATE OR REPLACE FUNCTION rlsguard.keep_checkpoint(epoch int, size bigint, note bytea) RETURNS void
 LANGUAGE sql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET row_security = on
@@ -250,20 +251,20 @@ BEGIN ATOMIC
     VALUES (keep_checkpoint.epoch, keep_checkpoint.size, keep_checkpoint.note)
     ON CONFLICT DO NOTHING;
 END;
-COMMENT ON FUNCTION rlsguard.keep_checkpoint(int, bigint, text) IS 'Keeps a checkpoint that was published, for receipts';
+COMMENT ON FUNCTION rlsguard.keep_checkpoint(int, bigint, bytea) IS 'Keeps a checkpoint that was published, for receipts';
 
 REVOKE ALL ON FUNCTION
     rlsguard.here(),
     rlsguard.subtree_hash(bytea[]),
-    rlsguard.open_epoch(text, text),
+    rlsguard.open_epoch(text, bytea),
     rlsguard.seal(),
-    rlsguard.keep_checkpoint(int, bigint, text)
+    rlsguard.keep_checkpoint(int, bigint, bytea)
 FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
     rlsguard.here(),
-    rlsguard.open_epoch(text, text),
+    rlsguard.open_epoch(text, bytea),
     rlsguard.seal(),
-    rlsguard.keep_checkpoint(int, bigint, text)
+    rlsguard.keep_checkpoint(int, bigint, bytea)
 TO rlsguard_sealer;
 GRANT EXECUTE ON FUNCTION rlsguard.here() TO rlsguard_auditor;
 

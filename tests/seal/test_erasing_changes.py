@@ -283,3 +283,18 @@ def test_what_was_erased_and_what_was_restated_can_be_retired(audited: Log) -> N
     audited.seal()
     verdict = audited.verify()
     assert (wrong(verdict), verdict.retired, verdict.waiting) == ([], 6, 0)
+
+
+def test_what_is_also_about_another_person_stays(audited: Log) -> None:
+    text = (
+        AUDITED
+        + "  bank.gift: {holds: [financial], audit: true, when_unknown: show, subject: {client: {paths: [giver, taker]}}}\n"
+    )
+    audited.db.execute("CREATE TABLE bank.gift (id int PRIMARY KEY, giver int, taker int)")
+    apply(audited.db, text)
+    audited.db.execute("INSERT INTO bank.gift VALUES (1, 3, 1), (2, 3, 3), (3, 3, NULL), (4, 1, 2)")
+    audited.db.execute("UPDATE bank.gift SET giver = 1, taker = 1 WHERE id = 3")
+    # Gifts 2 and 3 go; not 1, which is client 1's as well, nor what turns one person's row into another's.
+    assert number(erase(audited, 3, text=text))["bank.gift"] == (2, 2)
+    left = "SELECT new_row ->> 'id' FROM rlsguard.change_event WHERE table_name = 'bank.gift' AND new_row IS NOT NULL"
+    assert audited.db.execute(f"{left} ORDER BY 1") == [("1",), ("3",), ("4",)]

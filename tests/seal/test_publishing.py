@@ -49,7 +49,7 @@ def test_nobody_else_seals(sealed: Log, user: str) -> None:
     with pytest.raises(RlsguardError, match="sealing needs the role rlsguard_sealer"):
         sealed.seal(user=user)
     with sealed.db.connect(user) as conn:
-        for call in ("open_epoch('a', NULL)", "keep_checkpoint(1, 6, 'note')"):
+        for call in ("open_epoch('a', NULL)", "keep_checkpoint(1, 6, '\\x00')"):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 conn.execute(f"SELECT rlsguard.{call}")
 

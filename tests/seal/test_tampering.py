@@ -608,7 +608,7 @@ def test_what_a_restore_lost_is_told_for_ever(sealed: Log) -> None:
     gone = f"tree 1: 6 entries were published, and the database has 4: {CUT_OFF}"
     assert wrong(sealed.verify()) == [gone]
     # A tree that claims more than was ever published, or shows a checkpoint that is none, records nothing.
-    sealed.db.execute("BEGIN; SELECT rlsguard.open_epoch('moved', E'bank.example/opt-outs\\n999\\nAAAA\\n')")
+    sealed.db.execute("BEGIN; SELECT rlsguard.open_epoch('moved', 'bank.example/opt-outs\\012999\\012AAAA\\012')")
     sealed.db.execute("SELECT rlsguard.seal(); COMMIT")
     assert gone in wrong(sealed.verify())
     # Nor is it signed: whoever cut the log off could have begun it.
@@ -693,7 +693,7 @@ KEPT = {
 def test_a_checkpoint_that_receipts_are_made_with(sealed: Log, how: str) -> None:
     key, text, why = KEPT[how]
     with opened(sealed.db) as conn:
-        note = Note(str(text)).sign(key).to_bytes().decode()
+        note = Note(str(text)).sign(key).to_bytes()
         conn.execute("UPDATE rlsguard.log_checkpoint SET note = %s WHERE size = 4", [note])
     (named,) = wrong(sealed.verify())
     assert named.startswith(f"checkpoint of 4 entries in the database: {why}")

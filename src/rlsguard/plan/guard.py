@@ -127,9 +127,9 @@ GUARD_FILES = (
             *_functions(
                 "here()",
                 "subtree_hash(hashes bytea[])",
-                "open_epoch(reason text, published text)",
+                "open_epoch(reason text, published bytea)",
                 "seal(OUT epoch integer, OUT size bigint, OUT sealed bigint)",
-                "keep_checkpoint(epoch integer, size bigint, note text)",
+                "keep_checkpoint(epoch integer, size bigint, note bytea)",
             ),
         ),
     ),

@@ -259,6 +259,9 @@ def _sample(unit: State) -> sql.Composable:
     category, type_sql = unit.key.type.category, unit.key.type.sql
     if type_sql == "uuid":
         literal: sql.Composable = sql.Literal("00000000-0000-0000-0000-000000000000")
+    elif re.match(r"time(\(|$| with)", type_sql):
+        # Dates and times are one category, but there is no time of day before all others.
+        literal = sql.Literal("00:00+00")
     elif category in _SAMPLES:
         literal = sql.Literal(_SAMPLES[category])
     else:

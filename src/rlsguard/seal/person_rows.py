@@ -28,7 +28,7 @@ END ->> {1}
 
 # Whatever was recorded of the table and of what is under it: by number, for it can have been renamed; by name, for in a
 # database that was restored all have other numbers.
-_OF_TABLE = """
+_RECORDED_OF = """
 WITH RECURSIVE family (oid) AS (
     SELECT {oid}::regclass::oid
     UNION
@@ -62,9 +62,9 @@ HAVING bool_or(l.there = ANY ({wanted}))
 """
 
 _ROWS = """
-SELECT e.id, e.line
+SELECT e.id, e.line, coalesce({others}, false)
 FROM recorded AS e
-WHERE {before} = ANY ({wanted}) OR {after} = ANY ({wanted})
+WHERE {persons}
 ORDER BY e.id, e.line
 """
 
@@ -75,7 +75,7 @@ class PersonRows:
 
     Attributes:
         rows: entry and line of each, as rlsguard.change_event has them.
-        shared: how many links were not followed because they lead to other people, too.
+        shared: how many links were not followed, and rows not taken, because they lead to other people, too.
         redacted: columns by which rows lead to their people, and that the audit leaves out.
     """
 
@@ -100,44 +100,69 @@ def person_rows(conn: psycopg.Connection[Any], datamap: DataMap, kind: str, key:
     ((stored, spelled),) = conn.execute(spellings).fetchall()
     keys = [json.dumps([one], ensure_ascii=False) for one in {spelled, *(stored or ())}]
     for entry in datamap.tables.values():
-        for path in entry.paths:
-            if path.kind == kind and entry.audit is not None:
-                yield _of_path(conn, datamap, entry, path, keys)
+        paths = [path for path in entry.paths if path.kind == kind]
+        if paths and entry.audit is not None:
+            yield _of_table(conn, datamap, entry, entry.audit, paths, keys)
 
 
-def _of_path(
-    conn: psycopg.Connection[Any], datamap: DataMap, entry: TableEntry, path: SubjectPath, keys: list[str]
+def _of_table(
+    conn: psycopg.Connection[Any],
+    datamap: DataMap,
+    entry: TableEntry,
+    audit: Audit,
+    paths: Sequence[SubjectPath],
+    keys: list[str],
 ) -> PersonRows:
+    shared = 0
+    redacted: set[str] = set()
+    persons: list[sql.Composable] = []
+    others: list[sql.Composable] = []
+    for path in paths:
+        columns, wanted, links = _followed(conn, datamap, path, keys)
+        shared += links
+        redacted.update(column for column in columns if column in audit.redact)
+        wanted = [*wanted, *_hashed(conn, wanted, columns, audit)]
+        for row in ("e.old_row", "e.new_row"):
+            led = {"led": _tuple(_recorded(row, column) for column in columns), "wanted": sql.Literal(wanted)}
+            persons.append(sql.SQL("{led} = ANY ({wanted})").format(**led))
+            others.append(sql.SQL("{led} <> ALL ({wanted})").format(**led))
+    query = sql.SQL(_RECORDED_OF + _ROWS).format(
+        oid=sql.Literal(str(entry.table)),
+        persons=sql.SQL("\n   OR ").join(persons),
+        others=sql.SQL("\n   OR ").join(others),
+    )
+    found = conn.execute(query).fetchall()
+    alone = tuple((change, line) for change, line, with_others in found if not with_others)
+    return PersonRows(entry.table, alone, shared + len(found) - len(alone), tuple(sorted(redacted)))
+
+
+def _followed(
+    conn: psycopg.Connection[Any], datamap: DataMap, path: SubjectPath, keys: list[str]
+) -> tuple[tuple[str, ...], list[str], int]:
+    """Follow a path from the person back to the rows.
+
+    Returns:
+        The columns of a row that lead to the person, what they hold then, and how many links lead to others, too.
+    """
     shared, wanted = 0, keys
-    there: tuple[str, ...] = (path.key,)
+    columns: tuple[str, ...] = (path.key,)
     for hop in reversed(path.hops):
         here = tuple(join.there for join in hop.joins)
         known = datamap.tables.get(hop.table)
-        wanted = [*wanted, *_hashed(conn, wanted, there, None if known is None else known.audit)]
-        query = sql.SQL(_OF_TABLE + _LINKS).format(
+        wanted = [*wanted, *_hashed(conn, wanted, columns, None if known is None else known.audit)]
+        query = sql.SQL(_RECORDED_OF + _LINKS).format(
             here=_tuple(_now(column) for column in here),
-            there=_tuple(_now(column) for column in there),
+            there=_tuple(_now(column) for column in columns),
             here_then=_tuple(_recorded("r.its_row", column) for column in here),
-            there_then=_tuple(_recorded("r.its_row", column) for column in there),
+            there_then=_tuple(_recorded("r.its_row", column) for column in columns),
             table=hop.table.sql,
             oid=sql.Literal(str(hop.table)),
             wanted=sql.Literal(wanted),
         )
         links = conn.execute(query).fetchall()
         shared += sum(not alone for _, alone in links)
-        wanted, there = [link for link, alone in links if alone], tuple(join.here for join in hop.joins)
-    redacted = () if entry.audit is None else tuple(column for column in there if column in entry.audit.redact)
-    if redacted:
-        return PersonRows(entry.table, (), shared, redacted)
-    wanted = [*wanted, *_hashed(conn, wanted, there, entry.audit)]
-    query = sql.SQL(_OF_TABLE + _ROWS).format(
-        oid=sql.Literal(str(entry.table)),
-        before=_tuple(_recorded("e.old_row", column) for column in there),
-        after=_tuple(_recorded("e.new_row", column) for column in there),
-        wanted=sql.Literal(wanted),
-    )
-    found = conn.execute(query).fetchall()
-    return PersonRows(entry.table, tuple((change, line) for change, line in found), shared, ())
+        wanted, columns = [link for link, alone in links if alone], tuple(join.here for join in hop.joins)
+    return columns, [*wanted], shared
 
 
 def _tuple(values: Iterator[sql.Composable]) -> sql.Composable:

@@ -90,7 +90,7 @@ def publish(
         for place in places:
             place.publish(log, head.size, note.to_bytes())
         with explained(conn):
-            given = [head.epoch, head.size, note.to_bytes().decode()]
+            given = [head.epoch, head.size, note.to_bytes()]
             conn.execute("SELECT rlsguard.keep_checkpoint(%s, %s, %s)", given)
     return Published(head, note.to_bytes(), fresh, tuple(cosigned))
 

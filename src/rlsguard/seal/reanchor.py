@@ -51,7 +51,7 @@ def reanchor(
     incident = _incident(conn, head, last)
     if incident is not None:
         with explained(conn):
-            given = [f"{reason} ({incident})", None if last is None else last.note.decode()]
+            given = [f"{reason} ({incident})", None if last is None else last.note]
             conn.execute("SELECT rlsguard.open_epoch(%s, %s)", given)
     elif head.epoch == 1 or last is not None:
         raise RlsguardError("the log can simply go on: rlsguard ledger seal")

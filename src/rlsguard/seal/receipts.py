@@ -31,10 +31,10 @@ def receipt(conn: psycopg.Connection[Any], entry: int, *, change: bool = False, 
             raise RlsguardError(f"{'the audit of row changes' if change else 'the ledger'} has no entry {entry}")
         if row.note is None:
             raise RlsguardError(f"no checkpoint has entry {entry} yet: rlsguard ledger seal publishes one")
-        size = Checkpoint.parse(Note.parse(row.note.encode()).text).size
+        size = Checkpoint.parse(Note.parse(row.note).text).size
         proof = inclusion_proof(row.index, size, nodes(conn, Head(row.epoch, size)))
     disclosed = tuple(_changed(row) if change else _disclosed(row)) if disclose else ()
-    return Receipt(bytes(row.payload), disclosed, InclusionProof(row.index, proof, row.note.encode()))
+    return Receipt(bytes(row.payload), disclosed, InclusionProof(row.index, proof, row.note))
 
 
 def consistency(conn: psycopg.Connection[Any], epoch: int, old: int, new: int) -> tuple[bytes, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -27,8 +28,11 @@ from rlsguard.tlog import (
     verify_checkpoint,
 )
 
-# Enough for one round trip to cost nothing beside the hashing; small enough for memory not to notice.
+# Enough for one round trip to cost nothing beside the hashing; small enough for memory not to notice. The first chunk
+# tells how large entries are: row changes hold 64 kB of rows, or one that is larger.
 _CHUNK = 2000
+_FIRST = 50
+_CHUNK_BYTES = 8 * 2**20
 
 # How long a standby may be behind what was published, before that is told.
 _LAG_SECONDS = 10.0
@@ -118,8 +122,9 @@ def _recorded(conn: psycopg.Connection[Any], epoch: int, before: Keys) -> int:
     said = read_payload(rows[0][0]) if rows else {}
     try:
         # What was never published cannot have been lost.
-        return verify_checkpoint(str(said.get("published_before")).encode(), before).checkpoint.size
-    except TlogError:
+        published = b64decode(str(said.get("published_before")))
+        return verify_checkpoint(published, before).checkpoint.size
+    except (TlogError, ValueError):
         return 0
 
 
@@ -188,7 +193,7 @@ def _kept(conn: psycopg.Connection[Any], epoch: int, keys: Keys, known: Publishe
         for size, note in cursor:
             about = f"checkpoint of {size:,} entries in the database"
             try:
-                kept = verify_checkpoint(note.encode(), keys).checkpoint
+                kept = verify_checkpoint(note, keys).checkpoint
             except TlogError as error:
                 yield Wrong(about, f"{error}.")
                 continue
@@ -198,7 +203,13 @@ def _kept(conn: psycopg.Connection[Any], epoch: int, keys: Keys, known: Publishe
 
 def _chunks(conn: psycopg.Connection[Any], epoch: int) -> Iterator[list[Any]]:
     with closing(conn.cursor("rlsguard_verify", row_factory=namedtuple_row)) as cursor:
-        cursor.itersize = _CHUNK
         cursor.execute(read("seal/leaves.sql"), [epoch], binary=True)
-        while rows := cursor.fetchmany(_CHUNK):
+        number = _FIRST
+        while rows := cursor.fetchmany(number):
+            each = sum(map(_bytes, rows)) // len(rows)
             yield rows
+            number = max(1, min(_CHUNK, _CHUNK_BYTES // max(each, 1)))
+
+
+def _bytes(row: Any) -> int:
+    return len(row.payload or "") + len(row.content or "")
