@@ -82,7 +82,16 @@ def parse(source: Source, *, psql: bool, called: bool = False) -> tuple[list[Sta
         # For the parser, which is written in C, everything would end there.
         raise _error(source, zero, "SQL cannot have the character U+0000")
     scanned = scan(text, psql=psql)
-    found = [(at, _statement(source, at, sql, tree, called)) for at, sql, tree in _trees(source, scanned.sql)]
+    try:
+        read = list(_trees(source, scanned.sql))
+    except SqlError as error:
+        # A placeholder may stand where no name can.
+        scanned = scan(text, psql=psql, values=True)
+        try:
+            read = list(_trees(source, scanned.sql))
+        except SqlError:
+            raise error from None
+    found = [(at, _statement(source, at, sql, tree, called)) for at, sql, tree in read]
     for at, sql in scanned.copies:
         try:
             ((_, _, tree),) = _trees(Source(sql, source.file), sql)

@@ -48,15 +48,20 @@ class Scanned:
     includes: list[tuple[int, str]] = field(default_factory=list)
 
 
-def scan(text: str, *, psql: bool) -> Scanned:
-    """Return what of *text* is SQL; *psql* says whether psql's commands are to be expected."""
-    scanner = _Scanner(text, psql)
+def scan(text: str, *, psql: bool, values: bool = False) -> Scanned:
+    """Return what of *text* is SQL.
+
+    Args:
+        psql: whether psql's commands are to be expected.
+        values: whether placeholders stand for texts, rather than for names.
+    """
+    scanner = _Scanner(text, psql, values)
     return Scanned("".join(scanner.parts()), scanner.copies, scanner.unreadable, scanner.includes)
 
 
 class _Scanner:
-    def __init__(self, text: str, psql: bool) -> None:
-        self.text, self.psql = text, psql
+    def __init__(self, text: str, psql: bool, values: bool) -> None:
+        self.text, self.psql, self.values = text, psql, values
         self.copies: list[tuple[int, str]] = []
         self.unreadable: list[tuple[int, str]] = []
         self.includes: list[tuple[int, str]] = []
@@ -87,8 +92,9 @@ class _Scanner:
             # What is never closed stays, for the parser to tell.
             return end, _blank(self.text[start:end]) if self.text.endswith("*/", start + 4, end) else token[0]
         if token["flyway"] or token["variable"]:
-            name = "'" if token[0].startswith(":'") else ""
-            return end, self._keep((name + UNKNOWN + name).ljust(end - start))
+            value = token[0].startswith(":'") or self.values
+            put = UNKNOWN if not value else f"'{UNKNOWN}'" if end - start > 2 else "''"
+            return end, self._keep(put.ljust(end - start))
         if token["meta"]:
             return self._meta(start) if self.psql else (end, token[0])
         if token["end"]:

@@ -215,6 +215,7 @@ class State:
                 self._path = self._path_before
             case ast.CreateStmt():
                 self._make(self.name(tree.relation))
+                self._under(tree)
             case ast.CreateTableAsStmt():
                 self._copy(tree.into.rel, tree.query)
             case ast.SelectStmt() if tree.intoClause is not None:
@@ -345,12 +346,9 @@ class State:
 
     def _alter(self, tree: Any) -> None:
         name = self.name(tree.relation)
+        self._under(tree)
         for command in tree.cmds or ():
             match command.subtype.name:
-                case "AT_AttachPartition":
-                    self._under(self.name(command.def_.name), name)
-                case "AT_AddInherit":
-                    self._under(name, self.name(command.def_))
                 case "AT_SetRelOptions" if is_true(option(command.def_, "security_invoker")):
                     self.end(("view", name))
                 case "AT_ChangeOwner":
@@ -381,9 +379,10 @@ class State:
         elif name := self.object(tree.domainname if isinstance(tree, ast.CreateDomainStmt) else tree.typeName):
             self._types.add(name)
 
-    def _under(self, child: QualifiedName, parent: QualifiedName) -> None:
-        if self.protected(parent) is not None and self.mapped(child) is None:
-            self.children[child] = self.children.get(parent, parent)
+    def _under(self, tree: Any) -> None:
+        for child, parent in every_child(self, tree):
+            if self.protected(parent) is not None and self.mapped(child) is None:
+                self.children[child] = self.children.get(parent, parent)
 
     def _drop(self, tree: Any) -> None:
         kind = tree.removeType.name
