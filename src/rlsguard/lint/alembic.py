@@ -225,7 +225,7 @@ class _Arguments:
         self._constants = constants
         self._args: list[Any] = list(call.args)
         self._named: dict[str | None, Any] = {one.arg: one.value for one in call.keywords}
-        if batch is not None:
+        if batch is not None and batch.args:
             # Within batch_alter_table the table is not said again, nor its schema.
             name = _method(call)
             self._args.insert(1 if name in ("drop_constraint", "create_foreign_key") else 0, batch.args[0])

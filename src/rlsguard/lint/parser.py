@@ -34,9 +34,11 @@ def in_depth(function: Callable[[], _T]) -> _T:
     def run() -> None:
         try:
             done.append(function())
-        except BaseException as error:
+        except RlsguardError as error:
             # Its frames hold trees, and to let go of a tree takes as much room as to make it.
             failed.append(error.with_traceback(None))
+        except BaseException as error:
+            failed.append(error)
 
     before = threading.stack_size(_STACK)
     thread = threading.Thread(target=run, daemon=True)

@@ -43,7 +43,8 @@ def memberships(tree: Any, state: State) -> Iterator[Found]:
     if all(option(tree.opt, one) is not None and not is_true(option(tree.opt, one)) for one in ("set", "inherit")):
         return  # neither reads as it nor can become it
     for granted in (one.priv_name for one in tree.granted_roles):
-        for member in role_names(tree.grantee_roles):
+        # Who runs the migrations is not known by name.
+        for member in (role_name(one) or state.role or "current_user" for one in tree.grantee_roles):
             if member.startswith("rlsguard_"):
                 continue
             if state.known(member):

@@ -5,7 +5,7 @@ BEGIN
     RETURN QUERY SELECT t.amount FROM trans AS t WHERE t.account_id = account;
 END
 $$;
-CREATE FUNCTION bank.born(client int) RETURNS text LANGUAGE sql AS
-    'SELECT birth_number FROM bank.client WHERE client_id = client';
+CREATE FUNCTION bank.born(who int) RETURNS text LANGUAGE sql AS
+    'SELECT birth_number FROM bank.client WHERE client_id = who';
 -- expect: RG513
 ALTER FUNCTION bank.born(int) SECURITY DEFINER;
