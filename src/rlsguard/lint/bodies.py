@@ -38,6 +38,10 @@ def inside(statement: Statement) -> tuple[list[Statement], list[Unreadable]]:
                 if isinstance(relation, ast.RangeVar) and relation.schemaname is None:
                     relation.schemaname = tree.schemaname
             return [_part(statement, one) for one in tree.schemaElts or ()], []
+        case ast.VariableSetStmt() if tree.name == "standard_conforming_strings":
+            return [], [
+                Unreadable(statement.position, "setting", "from here on, texts may end elsewhere than it seems")
+            ]
         case ast.ExplainStmt() | ast.PrepareStmt():
             return [_part(statement, tree.query)], []
         case _:

@@ -33,12 +33,13 @@ _SPELLINGS = {
     "user.device.ip_address": ("ip", "client_ip"),
 }
 # What may follow such a name without making it something else, as email_sent_at is.
-_AFTER = {"hash", "hashed", "enc", "encrypted", "normalized", "normalised", "text", "raw", "clear", "masked", "last4"}
+_AFTER = {"hash", "hashed", "enc", "encrypted", "normalized", "normalised", "text", "raw", "clear", "masked", "last"}
 
 
 def category(column: str) -> str | None:
     """Return the data category that the name of a column looks like; None for names that say nothing."""
     words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", column).lower()
+    words = re.sub(r"(?<=[a-z])(?=\d+$)", "_", words)
     parts = [part for part in re.split(r"[^a-z0-9]+", words) if part]
     while len(parts) > 1 and (parts[-1] in _AFTER or parts[-1].isdecimal()):
         parts.pop()

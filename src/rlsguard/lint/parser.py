@@ -8,15 +8,11 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from rlsguard.lint.model import SqlError, Statement, Unreadable
-from rlsguard.lint.scanner import scan
-from rlsguard.problems import Position, Problem, RlsguardError
+import pglast
 
-try:
-    import pglast
-except ImportError as error:
-    # It is no dependency of rlsguard's: it is GPLv3, and large.
-    raise RlsguardError("lint reads SQL with pglast, which is not here: pip install 'rlsguard[lint]'") from error
+from rlsguard.lint.model import SqlError, Statement, Unreadable
+from rlsguard.lint.scanner import begin, scan
+from rlsguard.problems import Position, Problem, RlsguardError
 
 _T = TypeVar("_T")
 _Place = Callable[[int], Position]
@@ -131,9 +127,8 @@ def _trees(source: Source, sql: str) -> Iterator[tuple[int, str, Any]]:
     for one in raw:
         start = one.stmt_location or 0
         end = start + one.stmt_len if one.stmt_len else len(sql)
-        text = sql[start:end]
-        start += len(text) - len(text.lstrip())
-        yield start, text.strip(), one.stmt
+        start = begin(sql, start)
+        yield start, sql[start:end].strip(), one.stmt
 
 
 def _place_of(sql: str, error: Any) -> int:

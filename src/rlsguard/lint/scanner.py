@@ -1,6 +1,6 @@
-"""What is not SQL in a file of SQL: comments, psql's commands, rows after COPY, and placeholders.
+"""What is not SQL in a file of SQL: psql's commands, rows after COPY, and placeholders.
 
-All of it is blanked, character for character, so that every place stays what it was.
+All of that is blanked, character for character, so that every place stays what it was.
 """
 
 from __future__ import annotations
@@ -11,18 +11,23 @@ from dataclasses import dataclass, field
 
 from rlsguard.lint.model import UNKNOWN
 
+# What PostgreSQL takes for a part of a name: every character outside ASCII, dashes and blanks too.
+_PART = r"[\w$\x80-\U0010ffff]"
+_TAG = r"\$(?:[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_\x80-\U0010ffff]*)?\$"
 _TOKEN = re.compile(
-    r"""(?P<line>--[^\n]*)
+    rf"""(?P<line>--[^\n\r]*)
     | (?P<block>/\*)
-    | (?P<text>(?<![\w$])[eE]'(?:[^'\\]|\\.|'')*' | '(?:[^']|'')*' | "(?:[^"]|"")*")
-    | (?<![\w$])\$(?P<tag>(?:[^\W\d]\w*)?)\$ .*? \$(?P=tag)\$
-    | (?P<flyway>[\w$]*\$\{[\w.:-]+\}[\w$]*(?:\$\{[\w.:-]+\}[\w$]*)*)
+    | (?P<text>(?<!{_PART})[eE]'(?:[^'\\]|\\.|'')*' | '(?:[^']|'')*' | "(?:[^"]|"")*")
+    | (?<!{_PART})(?P<tag>{_TAG}).*?(?P=tag)
+    | (?P<flyway>[\w$]*\$\{{[\w.:-]+\}}[\w$]*(?:\$\{{[\w.:-]+\}}[\w$]*)*)
     | (?P<variable>(?<![:\w\]]):(?:'\w+'|"\w+") | (?<=[\s(,=.]):[^\W\d]\w*)
     | (?P<meta>\\)
     | (?P<end>;)
-    | (?P<open>'|"|(?<![\w$])\$(?:[^\W\d]\w*)?\$)""",
+    | (?P<open>'|"|(?<!{_PART}){_TAG})""",
     re.DOTALL | re.VERBOSE,
 )
+_BLANK = re.compile(r"[ \t\n\r\f\v]+")
+_LINE = re.compile(r"--[^\n\r]*")
 _META = re.compile(r"\\([^\s\\]*)(?:[^\n'\"\\]|'[^'\n]*'|\"[^\"\n]*\"|\\(?!\\)|['\"])*(\\\\)?")
 _COPY = re.compile(
     r"\\copy\s+(?P<what>\(.*\)|(?:[\w$.]|\"[^\"]*\")+(?:\s*\([^)]*\))?)\s+(?P<way>to|from)\s", re.IGNORECASE
@@ -86,11 +91,10 @@ class _Scanner:
         """Return where to go on, and what stands in the token's place."""
         start, end = token.span()
         if token["line"]:
-            return end, _blank(token[0])
+            return end, token[0]
         if token["block"]:
             end = _end_of_comment(self.text, start)
-            # What is never closed stays, for the parser to tell.
-            return end, _blank(self.text[start:end]) if self.text.endswith("*/", start + 4, end) else token[0]
+            return end, self.text[start:end]
         if token["flyway"] or token["variable"]:
             value = token[0].startswith(":'") or self.values
             put = UNKNOWN if not value else f"'{UNKNOWN}'" if end - start > 2 else "''"
@@ -138,6 +142,21 @@ class _Scanner:
 
 def _blank(text: str) -> str:
     return re.sub(r"[^\n]", " ", text)
+
+
+def begin(sql: str, start: int) -> int:
+    """Return where the statement begins that follows *start*, past blanks and comments."""
+    while True:
+        blank = _BLANK.match(sql, start)
+        start = blank.end() if blank is not None else start
+        if sql.startswith("--", start):
+            match = _LINE.match(sql, start)
+            assert match is not None  # it begins as one
+            start = match.end()
+        elif sql.startswith("/*", start):
+            start = _end_of_comment(sql, start)
+        else:
+            return start
 
 
 def _end_of_comment(text: str, start: int) -> int:

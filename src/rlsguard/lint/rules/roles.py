@@ -36,6 +36,10 @@ def attributes(tree: Any, state: State) -> Iterator[Found]:
         yield Found(kinds.ATTRIBUTE, f"role {quote(name)}", f"{given[0][1]}.", mend, roles=(name,))
 
 
+# Who runs the migrations is not known by name.
+_WHOEVER = "CURRENT_USER"
+
+
 def memberships(tree: Any, state: State) -> Iterator[Found]:
     """GRANT role TO role."""
     if not isinstance(tree, ast.GrantRoleStmt) or not tree.is_grant:
@@ -43,17 +47,17 @@ def memberships(tree: Any, state: State) -> Iterator[Found]:
     if all(option(tree.opt, one) is not None and not is_true(option(tree.opt, one)) for one in ("set", "inherit")):
         return  # neither reads as it nor can become it
     for granted in (one.priv_name for one in tree.granted_roles):
-        # Who runs the migrations is not known by name.
-        for member in (role_name(one) or state.role or "current_user" for one in tree.grantee_roles):
+        for member in (role_name(one) or state.role or _WHOEVER for one in tree.grantee_roles):
             if member.startswith("rlsguard_"):
                 continue
             if state.known(member):
                 state.end(("role", granted))
-            about = f"membership of {quote(member)} in {quote(granted)}"
-            mend = f"Leave it out: REVOKE {quote(granted)} FROM {quote(member)};"
+            who = member if member == _WHOEVER else quote(member)
+            about = f"membership of {who} in {quote(granted)}"
+            mend = f"Leave it out; where it was run: REVOKE {quote(granted)} FROM {who};"
             if granted in ("rlsguard_recorder", "rlsguard_sealer"):
                 what = "records what people said" if granted == "rlsguard_recorder" else "seals the ledger"
-                why = f"{quote(member)} {what} from then on, no more, no less: is it to be trusted with that?"
+                why = f"{who} {what} from then on, no more, no less: is it to be trusted with that?"
                 yield Found(kinds.RECORDER, about, why, "Nothing, if it is.", roles=(member,))
             elif (how := _freed(state, granted, member)) is not None:
                 yield Found(kinds.MEMBERSHIP, about, how, mend, roles=(member,))
