@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, date, datetime
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -10,7 +11,10 @@ import pytest
 from click.testing import CliRunner, Result
 from sarif_pydantic import Sarif
 
+from guarding import load
 from lint.reading import MAP
+from rlsguard.check import Outcome
+from rlsguard.check.waivers import waive
 from rlsguard.cli import rlsguard
 
 HARM = "SELECT 1;\n  ALTER TABLE bank.trans DISABLE ROW LEVEL SECURITY;\n"
@@ -97,3 +101,11 @@ def test_a_waiver_of_what_there_is_not_is_an_error(project: Path) -> None:
         MAP + "waivers:\n  RG599 x: {reason: a, owner: b, until: 2099-12-31}\n", encoding="utf-8"
     )
     assert "there is no finding RG599" in run("--map", "map.yaml", "migrations", code=2).output
+
+
+def test_check_does_not_ask_about_waivers_of_migrations(project: Path) -> None:
+    waivers = f"waivers:\n  {KEY}: {{reason: a, owner: b, until: 2099-12-31}}\n"
+    waivers += "  RG206 publication feed: {reason: a, owner: b, until: 2099-12-31}\n"
+    nothing = Outcome("bank", "18.1", datetime(2026, 1, 1, tzinfo=UTC), 0.0, 0, None, ())
+    found = waive(nothing, load(MAP + waivers), date(2026, 1, 1), all_looked_for=True).findings
+    assert [one.key for one in found] == ["RG952 RG206 publication feed"]

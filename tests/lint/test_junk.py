@@ -99,7 +99,7 @@ def test_however_deep_it_is_nested(chain: str, tmp_path: Path) -> None:
 def test_how_long_an_unfinished_text_takes(tmp_path: Path) -> None:
     """No piece of a file is looked at again and again."""
     file = tmp_path / "long.sql"
-    for piece in ("'", '"', "$a$ $b$ ", "/*", "\\copy (", "\\x '", "${", ":'", "E'\\"):
+    for piece in ("'", '"', "$a$ $b$ ", "/**/", "\\copy (", "\\x '", "${", ":'", "E'\\"):
         file.write_text(piece * (100_001 // len(piece)), encoding="utf-8")
         outcome(file)
 
