@@ -27,6 +27,8 @@ SEEN = {
     "V22__no_foreign_keys.sql": ("campaign_app", "SELECT count(*) FROM bank.trans WHERE account_id = 10"),
     "V23__merge_clients.sql": ("campaign_app", "SELECT count(*) FROM bank.trans WHERE account_id = 10"),
     "V24__archive.sql": ("campaign_app", "SELECT count(*) FROM bank.trans_archive WHERE account_id = 10"),
+    "V31__by_hand.sql": ("campaign_app", "SELECT count(*) FROM bank.trans WHERE account_id = 10"),
+    "V32__upsert.sql": ("campaign_app", "SELECT count(*) FROM bank.trans WHERE account_id = 10"),
     "V10__exempt_campaigns.sql": ("campaign_app", "SELECT count(*) FROM bank.client WHERE client_id = 1"),
 }
 # What check reports of a database after the migration; before it, nothing.

@@ -101,6 +101,8 @@ MARKED_LEAKPROOF = Kind("RG523", "error", "a function would be marked LEAKPROOF"
 NEW_RULE = Kind("RG524", "error", "a rule would act on protected rows")
 SETTING = Kind("RG525", "error", "a setting would weaken the guard or the audit of reads")
 NEW_CAST = Kind("RG526", "error", "a cast would decide how keys of opt-outs are read")
+LOOP = Kind("RG527", "error", "a foreign table would lead back to a protected one")
+CATALOG = Kind("RG528", "error", "the server's catalog would be written by hand")
 NOT_READ = Kind("RG590", "note", "a statement cannot be read before it is run")
 
 _ALL = [kind for kind in list(globals().values()) if isinstance(kind, Kind)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pglast
@@ -11,7 +12,7 @@ from pglast import ast
 
 from rlsguard.lint.model import UNKNOWN, SqlError, Statement, Unreadable
 from rlsguard.lint.parser import Source, parse, trees
-from rlsguard.lint.tree import option, strings
+from rlsguard.lint.tree import is_true, option, strings, walk
 from rlsguard.problems import Position
 
 _ASSIGNED = re.compile(r"[^:=]*:?=")
@@ -38,6 +39,8 @@ def inside(statement: Statement) -> tuple[list[Statement], list[Unreadable]]:
                 if isinstance(relation, ast.RangeVar) and relation.schemaname is None:
                     relation.schemaname = tree.schemaname
             return [_part(statement, one) for one in tree.schemaElts or ()], []
+        case ast.SelectStmt():
+            return list(_set_by_call(statement)), []
         case ast.VariableSetStmt() if tree.name == "standard_conforming_strings":
             return [], [
                 Unreadable(statement.position, "setting", "from here on, texts may end elsewhere than it seems")
@@ -58,6 +61,18 @@ def inside(statement: Statement) -> tuple[list[Statement], list[Unreadable]]:
     if name != "plpgsql":
         return [], [Unreadable(statement.position, "body", f"it is written in {name}")]
     return _plpgsql(statement, source, called)
+
+
+def _set_by_call(statement: Statement) -> Iterator[Statement]:
+    """Yield what is set by set_config(), as SET says it."""
+    for node in walk(statement.tree):
+        if isinstance(node, ast.FuncCall) and strings(node.funcname)[-1] == "set_config" and len(node.args or ()) == 3:
+            name, value = (_fold(one) for one in node.args[:2])
+            given = value if value and name == "search_path" else "'" + value.replace("'", "''") + "'"
+            with suppress(SqlError):
+                local = "LOCAL " if is_true(getattr(node.args[2], "val", None)) else ""
+                for tree in trees(f"SET {local}{name} TO {given}"):
+                    yield _part(statement, tree)
 
 
 def _part(statement: Statement, tree: Any, *, called: bool = False) -> Statement:

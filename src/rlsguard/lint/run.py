@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -102,7 +103,8 @@ class _Run:
                     self._add(found, statement, script)
             for one in unreadable:
                 self._unreadable(one, script)
-        with state.within(function_path(statement.tree)):
+        path = function_path(statement.tree)
+        with nullcontext() if path is None else state.within(path):
             for part in parts:
                 self._statement(part, script, silent)
         if not statement.called:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from rlsguard.lint.rules import beside, copies, guard, roles, shape, unmapped
-from rlsguard.lint.rules.by_hand import by_hand
+from rlsguard.lint.rules.by_hand import by_hand, catalogs
 from rlsguard.lint.rules.found import Found
 from rlsguard.lint.state import State
 
@@ -19,6 +19,7 @@ RULES: tuple[Callable[[Any, State], Iterator[Found]], ...] = (
     guard.replica,
     guard.owners,
     by_hand,
+    catalogs,
     roles.attributes,
     roles.memberships,
     roles.privileges,
@@ -32,6 +33,7 @@ RULES: tuple[Callable[[Any, State], Iterator[Found]], ...] = (
     beside.partitions,
     beside.publications,
     beside.rules,
+    beside.foreign_tables,
     beside.leakproof,
     beside.casts,
 )

@@ -81,6 +81,32 @@ def rules(tree: Any, state: State) -> Iterator[Found]:
             yield Found(kinds.NEW_RULE, about, why, mend, tuple(sorted(tables)))
 
 
+def foreign_tables(tree: Any, state: State) -> Iterator[Found]:
+    """Foreign tables that look like loops back to a protected table."""
+    match tree:
+        case ast.CreateForeignTableStmt():
+            name = state.name(tree.base.relation)
+            there = {one.defname: str(one.arg.sval) for one in tree.options or ()}
+            remote = QualifiedName(there.get("schema_name", name.schema), there.get("table_name", name.name))
+            table = state.protected(remote)
+            tables, about = [table] if table is not None else [], f"foreign table {name}"
+        case ast.ImportForeignSchemaStmt():
+            about = f"foreign tables of schema {quote(tree.local_schema)}"
+            limit = {one.relname for one in tree.table_list or ()}
+            kind = tree.list_type.name
+            tables = [
+                one
+                for one in state.in_schema(tree.remote_schema)
+                if kind.endswith("ALL") or (one.name in limit) == kind.endswith("LIMIT_TO")
+            ]
+        case _:
+            return
+    if tables:
+        why = f"if its server is this one, it reads {listed(tables)} as whoever it maps to, and can have no policy."
+        mend = "Leave it out, if it leads back here; if it leads elsewhere, the guard there is asked."
+        yield Found(kinds.LOOP, about, why, mend, tuple(sorted(tables)))
+
+
 def leakproof(tree: Any, state: State) -> Iterator[Found]:
     """Functions marked LEAKPROOF."""
     match tree:

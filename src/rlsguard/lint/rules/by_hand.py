@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,6 +26,20 @@ def by_hand(tree: Any, state: State) -> Iterator[Found]:
         yield Found(kinds.BY_HAND, about, "it is the guard's, and would no longer be as it was applied.", _MEND)
 
 
+# Where row security, policies, triggers, rights and memberships stand.
+_CATALOGS = re.compile(r"pg_(class|policy|trigger|attribute|auth\w*|rewrite|proc|namespace|db_role_setting)")
+
+
+def catalogs(tree: Any, state: State) -> Iterator[Found]:
+    """Whatever writes the server's own catalogs."""
+    for node in walk(tree):
+        if isinstance(node, ast.InsertStmt | ast.UpdateStmt | ast.DeleteStmt | ast.MergeStmt):
+            schema, name = node.relation.schemaname, node.relation.relname
+            if schema in (None, "pg_catalog") and _CATALOGS.fullmatch(name):
+                why = "row security, policies, triggers and rights stand there, and nothing checks what is written."
+                yield Found(kinds.CATALOG, f"catalog {name}", why, "Say it by a statement, which can be read.")
+
+
 def _touched(tree: Any, state: State) -> Iterator[str]:
     for name in _targets(tree, state):
         if name.schema in SCHEMAS:
@@ -38,6 +53,9 @@ def _touched(tree: Any, state: State) -> Iterator[str]:
     match tree:
         case ast.CreateEventTrigStmt() | ast.AlterEventTrigStmt() if tree.trigname.startswith("rlsguard"):
             yield f"event trigger {quote(tree.trigname)}"
+        case ast.RenameStmt() if tree.renameType.name == "OBJECT_EVENT_TRIGGER":
+            if strings(tree.object)[-1].startswith("rlsguard"):
+                yield f"event trigger {quote(strings(tree.object)[-1])}"
         case ast.DropStmt() if tree.removeType.name == "OBJECT_EVENT_TRIGGER":
             for one in tree.objects:
                 if strings(one)[-1].startswith("rlsguard"):

@@ -41,26 +41,42 @@ _WHOEVER = "CURRENT_USER"
 
 
 def memberships(tree: Any, state: State) -> Iterator[Found]:
-    """GRANT role TO role."""
-    if not isinstance(tree, ast.GrantRoleStmt) or not tree.is_grant:
-        return
-    if all(option(tree.opt, one) is not None and not is_true(option(tree.opt, one)) for one in ("set", "inherit")):
-        return  # neither reads as it nor can become it
-    for granted in (one.priv_name for one in tree.granted_roles):
-        for member in (role_name(one) or state.role or _WHOEVER for one in tree.grantee_roles):
-            if member.startswith("rlsguard_"):
-                continue
-            if state.known(member):
-                state.end(("role", granted))
-            who = member if member == _WHOEVER else quote(member)
-            about = f"membership of {who} in {quote(granted)}"
-            mend = f"Leave it out; where it was run: REVOKE {quote(granted)} FROM {who};"
-            if granted in ("rlsguard_recorder", "rlsguard_sealer"):
-                what = "records what people said" if granted == "rlsguard_recorder" else "seals the ledger"
-                why = f"{who} {what} from then on, no more, no less: is it to be trusted with that?"
-                yield Found(kinds.RECORDER, about, why, "Nothing, if it is.", roles=(member,))
-            elif (how := _freed(state, granted, member)) is not None:
-                yield Found(kinds.MEMBERSHIP, about, how, mend, roles=(member,))
+    """GRANT role TO role, and the other ways to say it."""
+    for granted, member in _members(tree, state):
+        if member.startswith("rlsguard_"):
+            continue
+        if state.known(member):
+            state.end(("role", granted))
+        who = member if member == _WHOEVER else quote(member)
+        about = f"membership of {who} in {quote(granted)}"
+        mend = f"Leave it out; where it was run: REVOKE {quote(granted)} FROM {who};"
+        if granted in ("rlsguard_recorder", "rlsguard_sealer"):
+            what = "records what people said" if granted == "rlsguard_recorder" else "seals the ledger"
+            why = f"{who} {what} from then on, no more, no less: is it to be trusted with that?"
+            yield Found(kinds.RECORDER, about, why, "Nothing, if it is.", roles=(member,))
+        elif (how := _freed(state, granted, member)) is not None:
+            yield Found(kinds.MEMBERSHIP, about, how, mend, roles=(member,))
+
+
+def _members(tree: Any, state: State) -> Iterator[tuple[str, str]]:
+    """Yield which role would get which member."""
+    match tree:
+        case ast.GrantRoleStmt() if tree.is_grant:
+            if all(option(tree.opt, o) is not None and not is_true(option(tree.opt, o)) for o in ("set", "inherit")):
+                return  # neither reads as it nor can become it
+            for granted in tree.granted_roles:
+                for member in tree.grantee_roles:
+                    yield granted.priv_name, role_name(member) or state.role or _WHOEVER
+        case ast.CreateRoleStmt():
+            for granted in role_names(option(tree.options, "addroleto")):
+                yield granted, tree.role
+            for how in ("rolemembers", "adminmembers"):
+                for member in role_names(option(tree.options, how)):
+                    yield tree.role, member
+        case ast.AlterRoleStmt() if tree.action > 0:  # ALTER GROUP ... ADD USER
+            for member in tree.options or ():
+                for name in role_names(member.arg if member.defname == "rolemembers" else ()):
+                    yield role_name(tree.role) or _WHOEVER, name
 
 
 def _freed(state: State, granted: str, member: str) -> str | None:

@@ -145,9 +145,9 @@ def astray(tree: Any, state: State) -> Iterator[Found]:
             for relation in tree.relations:
                 yield from _emptied(state, state.name(relation))
     for node in walk(tree):
-        if isinstance(node, ast.UpdateStmt) and not state.young(state.name(node.relation)):
+        if (changed := _changed(node)) and not state.young(state.name(node.relation)):
             name = state.name(node.relation)
-            columns = [t.name for t in node.targetList or () if state.goes_by(name, t.name) is not None]
+            columns = [column for column in changed if state.goes_by(name, column) is not None]
             if columns:
                 why = f"paths go by {', '.join(map(quote, columns))}: what leads over its rows becomes others'."
                 mend = "Make sure that each row leads to the same people as before; then waive this finding."
@@ -159,6 +159,21 @@ def astray(tree: Any, state: State) -> Iterator[Found]:
                 why = f"paths of {listed(behind)} cross it: rows there that lead to nobody any more show to everybody."
                 mend = f"Delete what leads over them first; or say when_unknown: hide for {listed(behind)}."
                 yield _astray(state, f"rows of {name}", why, mend, name)
+
+
+def _changed(node: Any) -> list[str]:
+    """Return the columns that an UPDATE changes, or what another statement does instead or besides."""
+    match node:
+        case ast.UpdateStmt():
+            targets = node.targetList
+        case ast.InsertStmt() if node.onConflictClause is not None:
+            targets = node.onConflictClause.targetList
+        case ast.MergeStmt():
+            whens = [w for w in node.mergeWhenClauses if w.commandType.name == "CMD_UPDATE"]
+            targets = [target for when in whens for target in when.targetList or ()]
+        case _:
+            return []
+    return [target.name for target in targets or ()]
 
 
 def _altered(state: State, name: QualifiedName, command: Any) -> Iterator[Found]:
@@ -176,6 +191,10 @@ def _altered(state: State, name: QualifiedName, command: Any) -> Iterator[Found]
                 why = "paths go by it: a row that has none leads to nobody."
                 mend = f"Say in the map what becomes of such rows: when_unknown, under {name}."
                 yield _astray(state, f"column {name}.{quote(command.name)}", why, mend, name)
+        case "AT_SetUnLogged" if state.behind(table):
+            behind = state.behind(table)
+            why = f"a crash empties it, and without its rows those of {listed(behind)} lead to nobody: all show."
+            yield _astray(state, f"table {name}", why, "Leave it LOGGED.", name)
         case "AT_DropConstraint":
             if command.behavior.name == "DROP_CASCADE" or _is_key(state, table, command.name):
                 why = "paths may go by it: without the foreign key, rows can come to lead to nobody, and show."
