@@ -94,11 +94,9 @@ def foreign_tables(tree: Any, state: State) -> Iterator[Found]:
             about = f"foreign tables of schema {quote(tree.local_schema)}"
             limit = {one.relname for one in tree.table_list or ()}
             kind = tree.list_type.name
-            tables = [
-                one
-                for one in state.in_schema(tree.remote_schema)
-                if kind.endswith("ALL") or (one.name in limit) == kind.endswith("LIMIT_TO")
-            ]
+            tables = state.in_schema(tree.remote_schema)
+            if not kind.endswith("ALL"):
+                tables = [one for one in tables if (one.name in limit) == kind.endswith("LIMIT_TO")]
         case _:
             return
     if tables:
