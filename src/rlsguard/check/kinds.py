@@ -74,4 +74,38 @@ NOT_LOOKED = Kind("RG902", "error", "the login may not see what would have to be
 WAIVER_EXPIRED = Kind("RG951", "error", "a waiver has run out")
 WAIVER_UNUSED = Kind("RG952", "warning", "a waiver covers nothing")
 
-KINDS: dict[str, Kind] = {kind.id: kind for kind in list(globals().values()) if isinstance(kind, Kind)}
+# What a migration would do, told by `rlsguard lint` before it is run.
+ROW_SECURITY_OFF = Kind("RG501", "error", "row level security would be off, or not forced")
+POLICY = Kind("RG502", "error", "a policy of the guard would go or change, or another be asked before it")
+PERMISSIVE = Kind("RG503", "warning", "a permissive policy would stand beside the guard's")
+TRIGGER = Kind("RG504", "error", "triggers of the guard or of foreign keys would be off")
+OWNER = Kind("RG505", "error", "a protected table would belong to somebody else")
+BY_HAND = Kind("RG506", "error", "something of the guard's would be changed by hand")
+ATTRIBUTE = Kind("RG507", "error", "a role would be held by no policy")
+MEMBERSHIP = Kind("RG508", "error", "a role could become one that is held to less, or that sees past policies")
+RECORDER = Kind("RG509", "note", "a role would be let into a role of the guard's")
+OWNERS_VIEW = Kind("RG510", "error", "a view would read protected rows as its owner")
+KEPT = Kind("RG511", "error", "a materialised view would keep copies of protected rows")
+COPY = Kind("RG512", "error", "protected rows would be copied to where no policy is")
+OWNERS_FUNCTION = Kind("RG513", "error", "a SECURITY DEFINER function would read protected rows as its owner")
+NOT_SAID = Kind("RG514", "error", "the map does not say what a new table or column holds")
+NAMED = Kind("RG515", "error", "what the map names would go, or be called otherwise")
+CASCADE = Kind("RG516", "error", "CASCADE would take along what policies ask")
+ASTRAY = Kind("RG517", "error", "rows could come to lead to other people, or to nobody")
+EMPTIED = Kind("RG518", "error", "rows would be removed without a policy being asked")
+UNGUARDED = Kind("RG519", "error", "a partition, parent or child of a protected table would be without the guard")
+SENT = Kind("RG520", "error", "a publication would send protected rows")
+GRANTED = Kind("RG521", "error", "a right that policies do not govern would be granted")
+NEW_READER = Kind("RG522", "warning", "a role that the map does not name would get at a protected table")
+MARKED_LEAKPROOF = Kind("RG523", "error", "a function would be marked LEAKPROOF")
+NEW_RULE = Kind("RG524", "error", "a rule would act on protected rows")
+SETTING = Kind("RG525", "error", "a setting would weaken the guard or the audit of reads")
+NEW_CAST = Kind("RG526", "error", "a cast would decide how keys of opt-outs are read")
+LOOP = Kind("RG527", "error", "a foreign table would lead back to a protected one")
+CATALOG = Kind("RG528", "error", "the server's catalog would be written by hand")
+NOT_READ = Kind("RG590", "note", "a statement cannot be read before it is run")
+
+_ALL = [kind for kind in list(globals().values()) if isinstance(kind, Kind)]
+# What check finds, and what lint does.
+KINDS: dict[str, Kind] = {kind.id: kind for kind in _ALL if not kind.id.startswith("RG5")}
+LINT: dict[str, Kind] = {kind.id: kind for kind in _ALL if kind.id.startswith("RG5")}

@@ -25,7 +25,7 @@ _DATABASE = "migrated"
 # The server doubles no quotes within its own.
 _NO_ROLE = re.compile(r'role "(.+)" does not exist')
 # Undoing has names of its own, by tool: golang-migrate and others; Flyway.
-_UNDO = re.compile(r".*\.down\.sql|U[0-9].*\.sql|.*[._-](undo|rollback|revert)\.sql", re.IGNORECASE)
+UNDO = re.compile(r".*\.down\.sql|U[0-9].*\.sql|.*[._-](undo|rollback|revert)\.sql", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ def _alembic(ini: Path, server: Server) -> str | None:
 
 def _sql(folder: Path, server: Server) -> str | None:
     """Return why the SQL files of a folder fail, if they do; they run in the order of their names, numbers by value."""
-    files = sorted((f for f in folder.rglob("*.sql") if not _UNDO.fullmatch(f.name)), key=_by_number)
+    files = sorted((f for f in folder.rglob("*.sql") if not UNDO.fullmatch(f.name)), key=by_number)
     if not files:
         raise RlsguardError(f"{folder}: there is no *.sql file in this folder")
     for file in files:
@@ -146,7 +146,8 @@ def _sql(folder: Path, server: Server) -> str | None:
     return None
 
 
-def _by_number(file: Path) -> tuple[tuple[int, int, str], ...]:
+def by_number(file: Path) -> tuple[tuple[int, int, str], ...]:
+    """Return what sorts *file* by its name, numbers in it by their value."""
     parts = re.findall(r"[0-9]+|[^0-9]+", file.as_posix())
     return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
-from typing import Literal
+from typing import Literal, Protocol
 
 from rlsguard.names import QualifiedName
 from rlsguard.problems import Position
@@ -103,6 +103,30 @@ class Outcome:
     def fails(self, least: Severity) -> bool:
         """Tell whether there is a finding of severity *least* or graver."""
         return any(SEVERITIES.index(f.kind.severity) <= SEVERITIES.index(least) for f in self.findings)
+
+
+class Reported(Protocol):
+    """What a CI system is told of: by check, and by whatever else makes findings."""
+
+    @property
+    def database(self) -> str:
+        """What was looked at."""
+
+    @property
+    def started_at(self) -> datetime:
+        """When."""
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What counts."""
+
+    @property
+    def waived(self) -> tuple[Waived, ...]:
+        """What somebody answers for."""
 
 
 def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:

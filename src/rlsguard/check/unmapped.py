@@ -24,14 +24,15 @@ def check(scene: Scene) -> Iterator[Finding]:
 
 def _leading(scene: Scene) -> Iterator[tuple[QualifiedName, str]]:
     """Yield those from which a foreign key, or a column of a key's name and type, leads to people."""
-    for table, constraint, column, _ in leading(scene.surroundings, _tells):
+    for table, constraint, column, _ in leading(scene.surroundings, tells):
         if constraint:
             yield table, f"its foreign key {quote(constraint)} leads to people"
         else:
             yield table, f"its column {quote(column)} has the name and the type of a person's key"
 
 
-def _tells(column: str) -> bool:
+def tells(column: str) -> bool:
+    """Tell whether the name of a key says what it identifies."""
     return column.lower() not in _ANYTHING
 
 
@@ -44,7 +45,7 @@ def _alike(scene: Scene) -> Iterator[tuple[QualifiedName, str]]:
         shapes.setdefault(whole, f"it has all the columns of {protection.name}")
         for look in protection.lookups:
             entry = frozenset(one for one in whole if one[0] in look.route.here_columns)
-            if any(_tells(name) for name, _ in entry):
+            if any(tells(name) for name, _ in entry):
                 listed = ", ".join(quote(name) for name in look.route.here_columns)
                 shapes.setdefault(entry, f"it has {listed}, by which rows of {protection.name} lead to people")
     for table in tables.values():

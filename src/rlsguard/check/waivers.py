@@ -21,8 +21,9 @@ def refuse_unknown(datamap: DataMap) -> None:
     problems = []
     for waiver in datamap.waivers.values():
         name = waiver.finding.split(" ", 1)[0]
-        if name not in kinds.KINDS:
-            message = f"there is no finding {name}{did_you_mean(name, kinds.KINDS)}"
+        every = kinds.KINDS | kinds.LINT
+        if name not in every:
+            message = f"there is no finding {name}{did_you_mean(name, every)}"
             problems.append(Problem(datamap.position(waiver.location), waiver.location, message))
     if problems:
         raise MapError(problems)
@@ -35,16 +36,24 @@ def waive(outcome: Outcome, datamap: DataMap, today: date, *, all_looked_for: bo
         today: in UTC.
         all_looked_for: whether it was looked for everything: else a waiver of what was not looked for is not unused.
     """
-    waived = [
-        Waived(finding, waiver.reason, waiver.owner, waiver.until)
-        for finding in outcome.findings
-        if (waiver := datamap.waivers.get(finding.key)) is not None and today <= waiver.until
-    ]
-    covered = {one.finding.key for one in waived}
-    left = [finding for finding in outcome.findings if finding.key not in covered]
+    left, waived = apart(outcome.findings, datamap, today)
     if all_looked_for:
-        left += _about(datamap, datamap.waivers.values(), {finding.key for finding in outcome.findings}, today)
+        ours = [one for one in datamap.waivers.values() if one.finding.split(" ", 1)[0] in kinds.KINDS]
+        left += _about(datamap, ours, {finding.key for finding in outcome.findings}, today)
     return replace(outcome, findings=in_order(left), waived=tuple(waived))
+
+
+def apart(findings: Iterable[Finding], datamap: DataMap, today: date) -> tuple[list[Finding], list[Waived]]:
+    """Return those of *findings* that no waiver in force covers, and those that one does."""
+    left: list[Finding] = []
+    waived: list[Waived] = []
+    for finding in findings:
+        waiver = datamap.waivers.get(finding.key)
+        if waiver is not None and today <= waiver.until:
+            waived.append(Waived(finding, waiver.reason, waiver.owner, waiver.until))
+        else:
+            left.append(finding)
+    return left, waived
 
 
 def _about(datamap: DataMap, waivers: Iterable[Waiver], found: set[str], today: date) -> Iterator[Finding]:

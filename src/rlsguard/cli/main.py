@@ -28,6 +28,7 @@ _MODULES = {
     "ledger": "ledger",
     "receipt": "receipt",
     "check": "check",
+    "lint": "lint",
     "prove": "prove",
     "why": "why",
     "pgaudit": "pgaudit",

@@ -5,12 +5,12 @@ https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-comm
 
 from __future__ import annotations
 
-from rlsguard.check.model import Finding, Outcome
+from rlsguard.check.model import Finding, Reported
 
 _COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}
 
 
-def github(outcome: Outcome) -> str:
+def github(outcome: Reported) -> str:
     """Return one command for each finding."""
     return "".join(f"{_command(finding)}\n" for finding in outcome.findings)
 

@@ -9,12 +9,12 @@ import json
 from collections import Counter
 from hashlib import sha256
 
-from rlsguard.check.model import Finding, Outcome
+from rlsguard.check.model import Finding, Reported
 
 _SEVERITIES = {"error": "critical", "warning": "major", "note": "info"}
 
 
-def gitlab(outcome: Outcome) -> str:
+def gitlab(outcome: Reported) -> str:
     """Return a list with one object for each finding."""
     before: Counter[str] = Counter()
     findings = [

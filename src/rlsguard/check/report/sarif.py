@@ -6,6 +6,7 @@ https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import PurePath
 from typing import Any
@@ -13,24 +14,29 @@ from urllib.parse import quote
 
 from rlsguard import __version__
 from rlsguard.check.kinds import KINDS
-from rlsguard.check.model import Finding, Outcome, Waived
+from rlsguard.check.model import Finding, Kind, Reported, Waived
 from rlsguard.check.report.difference import difference
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
 
-def sarif(outcome: Outcome) -> str:
-    """Return a log of one run; what is waived is a suppressed result."""
+def sarif(outcome: Reported, kinds: Mapping[str, Kind] = KINDS, page: str = "docs/findings/{}.md") -> str:
+    """Return a log of one run; what is waived is a suppressed result.
+
+    Args:
+        kinds: of what can be found.
+        page: where each is explained.
+    """
     rules = [
         {
             "id": kind.id,
             "shortDescription": {"text": kind.title},
-            "help": {"text": f"See docs/findings/{kind.id}.md of rlsguard."},
+            "help": {"text": f"See {page.format(kind.id)} of rlsguard."},
             "defaultConfiguration": {"level": kind.severity},
         }
-        for kind in KINDS.values()
+        for kind in kinds.values()
     ]
-    places = {kind: number for number, kind in enumerate(KINDS)}
+    places = {kind: number for number, kind in enumerate(kinds)}
     results = [_result(finding, places) for finding in outcome.findings]
     results += [_suppressed(one, places) for one in outcome.waived]
     run = {

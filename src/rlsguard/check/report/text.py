@@ -10,7 +10,7 @@ from rlsguard.check.model import SEVERITIES, Finding, Outcome
 from rlsguard.check.report.difference import difference
 from rlsguard.names import quote
 
-_COLOURS = {"error": "bold red", "warning": "yellow", "note": "cyan"}
+STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
 
 def text(outcome: Outcome, *, safe: Callable[[str], str]) -> Iterator[str | Text]:
@@ -31,7 +31,7 @@ def lines_of(finding: Finding, *, safe: Callable[[str], str]) -> Iterator[str | 
     """Yield one finding, with what differs and what ends it."""
     kind = finding.kind
     whose = f", for {', '.join(map(quote, finding.roles))}" if finding.roles else ""
-    head = Text(f"{kind.severity:8}", style=_COLOURS[kind.severity])
+    head = Text(f"{kind.severity:8}", style=STYLES[kind.severity])
     yield head.append(safe(f" {kind.id} {finding.about}{whose}: {finding.why}"), style="default")
     if finding.since is not None:
         yield f"        since {finding.since:%Y-%m-%d %H:%M} UTC at the earliest: it was applied then"

@@ -11,7 +11,7 @@ from rlsguard.prove.scene import Scene
 
 # Predefined roles that read what policies do not govern: files, programs, TOAST tables, statistics.
 # https://www.postgresql.org/docs/current/predefined-roles.html
-_PREDEFINED = {
+PREDEFINED = {
     "pg_read_all_data": "reads TOAST tables and statistics, which policies do not govern",
     "pg_read_server_files": "reads the server's files, its tables and logs among them",
     "pg_write_server_files": "writes the server's files",
@@ -64,9 +64,9 @@ def become(scene: Scene) -> Iterator[WayAround | Assumption]:
         elif scene.catalog.roles[role].replication and not scene.catalog.roles[login].replication:
             why = f"it is a member of {quote(role)}, who has REPLICATION, and can copy the whole server as it."
             yield WayAround("member", about, (), (login,), why, leave(scene, role, login))
-        elif role in _PREDEFINED:
+        elif role in PREDEFINED:
             yield WayAround(
-                "predefined-role", about, (), (login,), f"{quote(role)} {_PREDEFINED[role]}.", leave(scene, role, login)
+                "predefined-role", about, (), (login,), f"{quote(role)} {PREDEFINED[role]}.", leave(scene, role, login)
             )
         elif role == "rlsguard_auditor" and scene.held(login).purposes:
             why = "it reads rlsguard.change_event, in which everybody's rows are, those of people who opted out too."

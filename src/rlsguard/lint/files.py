@@ -1,0 +1,120 @@
+"""Which files are migrations, and the order in which they run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from rlsguard.check.migrated import UNDO, by_number
+from rlsguard.lint import alembic
+from rlsguard.lint.model import Script, SqlError, Unreadable
+from rlsguard.lint.parser import Source, parse
+from rlsguard.lint.scanner import scan
+from rlsguard.problems import Position, Problem, RlsguardError
+from rlsguard.sqlfiles import read as shipped
+
+_INCLUDE = re.compile(r"^\\ir '([^'\n]+)'$", re.MULTILINE)
+
+
+def scripts(paths: Iterable[Path]) -> list[Script]:
+    """Read the files and folders *paths*, each folder's files in the order in which they run.
+
+    Raises:
+        SqlError: a file cannot be read as what it is; tells of every such file.
+        RlsguardError: there is no such file, or nothing in a folder.
+    """
+    problems: list[Problem] = []
+    found: list[Script] = []
+    every = [file for path in paths for file in _files(path)]
+    generated = _generated(every)
+    for file, text, revision in _texts(every, problems):
+        try:
+            found.append(_script(file, text, revision, generated, {one.resolve() for one in every}))
+        except SqlError as error:
+            problems += error.problems
+    if problems:
+        raise SqlError(problems)
+    return found
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    plan = path / "sqitch.plan"
+    if plan.is_file():
+        return _sqitch(plan)
+    every = [file for file in path.rglob("*") if file.suffix.lower() in (".sql", ".py") and file.is_file()]
+    files = sorted((f for f in every if not UNDO.fullmatch(f.name) and f.name != "env.py"), key=by_number)
+    if not files:
+        raise RlsguardError(f"{path}: there is no *.sql or *.py file in this folder")
+    return files
+
+
+def _sqitch(plan: Path) -> list[Path]:
+    """Return the changes of a Sqitch project that are deployed, in the order of its plan."""
+    lines = [line.split() for line in _read(plan).splitlines()]
+    names = [words[0] for words in lines if words and not words[0].startswith(("%", "@", "#"))]
+    files = [plan.parent / "deploy" / f"{name}.sql" for name in dict.fromkeys(names)]
+    return [file for file in files if file.is_file()]
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise RlsguardError(f"{file}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        before = error.object[: error.start].decode("utf-8-sig", "replace")
+        place = Position(str(file), before.count("\n") + 1, len(before) - before.rfind("\n"))
+        raise SqlError([Problem(place, (), f"this is not UTF-8: byte 0x{error.object[error.start]:02X}")]) from None
+
+
+def _texts(files: list[Path], problems: list[Problem]) -> Iterator[tuple[Path, str, alembic.Revision | None]]:
+    """Yield what is read of each file; Alembic's revisions in the order of their chain."""
+    revisions: list[alembic.Revision] = []
+    read: list[tuple[Path, str, alembic.Revision | None]] = []
+    for file in files:
+        try:
+            text = _read(file)
+            revision = alembic.read(text, str(file)) if file.suffix.lower() == ".py" else None
+        except SqlError as error:
+            problems += error.problems
+            continue
+        if revision is not None:
+            revisions.append(revision)
+        read.append((file, text, revision))
+    chain = iter(alembic.in_order(revisions))
+    for file, text, one in read:
+        if one is None:
+            yield file, text, None
+        else:
+            revision = next(chain)
+            yield Path(revision.file), revision.text, revision
+
+
+def _script(file: Path, text: str, revision: alembic.Revision | None, generated: set[Path], given: set[Path]) -> Script:
+    if revision is not None:
+        statements, unreadable = alembic.statements(revision)
+        return Script(str(file), tuple(statements), tuple(unreadable))
+    source = Source(text, str(file))
+    statements, unreadable = parse(source, psql=True)
+    for at, name in scan(text, psql=True).includes:
+        if (file.parent / name).resolve() not in given:
+            unreadable.append(Unreadable(source.place(at), "command of psql", f"it reads {name}, which was not given"))
+    return Script(str(file), tuple(statements), tuple(unreadable), generated=file.resolve() in generated)
+
+
+def _generated(files: list[Path]) -> set[Path]:
+    """Return those of *files* that say of themselves that rlsguard generate wrote them, and what these run."""
+    first = shipped("each/run.sql").split("\n", 1)[0]
+    found: set[Path] = set()
+    for file in files:
+        try:
+            with file.open(encoding="utf-8", errors="replace") as stream:
+                text = stream.read() if stream.readline().rstrip("\r\n") == first else None
+        except OSError:
+            continue  # whoever reads it says so
+        if text is not None:
+            found |= {file.resolve(), *((file.parent / name).resolve() for name in _INCLUDE.findall(text))}
+    return found

@@ -1,0 +1,32 @@
+"""What a rule says of a statement; where that stands is added by whoever asks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rlsguard.check.model import Kind
+from rlsguard.lint.state import Ending
+from rlsguard.names import QualifiedName
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What would happen.
+
+    Attributes:
+        ending: what would end it, if it came later in the same migrations.
+    """
+
+    kind: Kind
+    about: str
+    why: str
+    mend: str
+    tables: tuple[QualifiedName, ...] = ()
+    roles: tuple[str, ...] = ()
+    ending: Ending | None = None
+
+
+def listed(tables: object) -> str:
+    """Return names in order, with commas."""
+    assert isinstance(tables, (frozenset, set, list, tuple))
+    return ", ".join(map(str, sorted(tables)))

@@ -1,0 +1,2 @@
+-- expect: RG501
+ALTER TABLE bank.client NO FORCE ROW LEVEL SECURITY;

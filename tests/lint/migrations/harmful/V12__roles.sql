@@ -1,0 +1,6 @@
+-- expect: RG507
+ALTER ROLE campaign_app BYPASSRLS;
+-- expect: RG507
+CREATE ROLE etl LOGIN REPLICATION;
+-- expect: RG507
+CREATE USER dba_batch SUPERUSER;

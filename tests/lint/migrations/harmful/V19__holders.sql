@@ -1,0 +1,2 @@
+-- expect: RG516
+ALTER TABLE bank.disp DROP COLUMN account_id CASCADE;

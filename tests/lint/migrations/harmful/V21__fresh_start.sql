@@ -1,0 +1,4 @@
+-- expect: RG517
+TRUNCATE bank.disp;
+-- expect: RG518
+TRUNCATE bank.trans;
