@@ -287,8 +287,8 @@ def test_what_was_erased_and_what_was_restated_can_be_retired(audited: Log) -> N
 
 def test_what_is_also_about_another_person_stays(audited: Log) -> None:
     text = (
-        AUDITED
-        + "  bank.gift: {holds: [financial], audit: true, when_unknown: show, subject: {client: {paths: [giver, taker]}}}\n"
+        f"{AUDITED}  bank.gift:\n    {{holds: [financial], audit: true, when_unknown: show,"
+        " subject: {client: {paths: [giver, taker]}}}\n"
     )
     audited.db.execute("CREATE TABLE bank.gift (id int PRIMARY KEY, giver int, taker int)")
     apply(audited.db, text)

@@ -11,8 +11,12 @@ import psycopg
 import pytest
 
 from check.starting import run, running
+from guarding import BANK, BANK_MAP, load
+from rlsguard import apply as applying
+from rlsguard import seal as sealing
 from rlsguard.problems import RlsguardError
-from seal.sealing import Log, wrong
+from rlsguard.seal.places import Folder
+from seal.sealing import KEY, Log, wrong
 from servers import Database, Postgres
 
 pytestmark = pytest.mark.by_turns
@@ -120,3 +124,27 @@ def test_a_clone_that_passes_for_the_original(sealed: Log) -> None:
             conn.execute(OPT_OUT, ["6"])
         with pytest.raises(RlsguardError, match="the first 7 entries are not those of the checkpoint"):
             sealed.seal()
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "EUC_JP"])
+def test_a_database_of_another_encoding_is_sealed_and_reanchored(log: Log, tmp_path: Path, encoding: str) -> None:
+    # A signature begins with a dash that is in neither of these two.
+    log.db.execute(f"CREATE DATABASE encoded ENCODING '{encoding}' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
+    try:
+        with psycopg.connect(log.db.server.dsn("encoded"), autocommit=True) as conn:
+            conn.execute(BANK.partition("CREATE ROLE")[0])
+            applying.apply(conn, load(BANK_MAP))
+            conn.execute("SELECT FROM rlsguard.opt_out('client', '1', '{marketing}', 'test', 'because')")
+            places = [Folder(tmp_path / "encoded")]
+            sealing.publish(conn, KEY, places)
+            conn.execute("ALTER TABLE rlsguard.log_epoch DISABLE TRIGGER append_only")
+            conn.execute("UPDATE rlsguard.log_epoch SET place = 'x'")
+            sealing.reanchor(conn, KEY, places, reason="moved")
+            assert sealing.receipt(conn, 1).to_bytes()
+            verdict = sealing.verify(conn, KEY.verifier, places)
+            assert (verdict.entries, [str(one) for one in verdict.wrong]) == (
+                3,
+                ["log_epoch 1 (leaf 0): its columns do not say what was sealed: place."],
+            )
+    finally:
+        log.db.execute("DROP DATABASE encoded WITH (FORCE)")
