@@ -257,9 +257,10 @@ SET extra_float_digits = 1
 SET bytea_output = 'hex'
 AS $$
 DECLARE
+    parts refcursor := of_cursor;
     done boolean := false;
 BEGIN
-    FETCH of_cursor INTO said, lines;
+    FETCH parts INTO said, lines;
     done := true;
     RAISE SQLSTATE 'UNDO0';
 EXCEPTION WHEN SQLSTATE 'UNDO0' THEN
@@ -287,7 +288,7 @@ DECLARE
     id bigint := nextval('rlsguard.change_entry_id_seq');
     salt bytea := sha256(uuid_send(gen_random_uuid()));
     changed text := E'\n';
-    lines bigint := 1;
+    lines bigint := bigint '1';
     content text;
     payload bytea;
 BEGIN
@@ -298,7 +299,7 @@ BEGIN
     ELSIF TG_OP = 'DELETE' THEN
         changed := rlsguard.as_json(OLD, NULL);
     ELSE
-        lines := 0;
+        lines := bigint '0';
     END IF;
     -- Arguments that are none fail here, and not whoever reads the audit.
     IF TG_NARGS > 0 THEN

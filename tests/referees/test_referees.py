@@ -74,14 +74,18 @@ def test_plpgsql_check_finds_what_is_explained_and_no_more(db):
             CROSS JOIN LATERAL plpgsql_check_function_tb(
                 p.oid, coalesce(t.tgrelid, 0), fatal_errors => false, extra_warnings => true,
                 security_warnings => true, performance_warnings => true,
-                newtable => CASE p.proname WHEN 'audit_change' THEN 'inserted_rows' END,
-                oldtable => CASE p.proname WHEN 'audit_change' THEN 'deleted_rows' END
+                newtable => CASE p.proname WHEN 'audit_rows' THEN 'inserted_rows'
+                                           WHEN 'erase_content_only' THEN 'rows_after' END,
+                oldtable => CASE WHEN p.proname IN ('audit_rows', 'retired_only') THEN 'deleted_rows'
+                                 WHEN p.proname = 'erase_content_only' THEN 'rows_before' END
             ) AS c
             WHERE p.pronamespace = 'rlsguard'::regnamespace
             """
         ).fetchall()
-    stable = "routine is marked as STABLE, should be IMMUTABLE"
-    assert sorted(found) == [(name, "performance", stable) for name in ("key_client", "subtree_hash")]
+    kinds = {"key_client": "STABLE", "next_rows": "VOLATILE", "subtree_hash": "STABLE"}
+    assert sorted(found) == [
+        (name, "performance", f"routine is marked as {kind}, should be IMMUTABLE") for name, kind in kinds.items()
+    ]
 
 
 def test_pgrls_finds_what_is_explained_and_no_more(db):
