@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -112,7 +112,7 @@ def statements(revision: Revision) -> tuple[list[Statement], list[Unreadable]]:
             sql = _operation(revision, call)
             if sql is None:
                 continue
-            source = Source(sql, revision.file, lambda offset, place=place: place)  # type: ignore[misc]
+            source = Source(sql, revision.file, _all_at(place))
             try:
                 more, notes = parse(source, psql=False)
             except SqlError:
@@ -120,6 +120,11 @@ def statements(revision: Revision) -> tuple[list[Statement], list[Unreadable]]:
         found += more
         unreadable += notes
     return found, unreadable
+
+
+def _all_at(place: Position) -> Callable[[int], Position]:
+    """Return what places a text of our own: all of it stands where the call does that it was made of."""
+    return lambda offset: place
 
 
 def in_order(revisions: list[Revision]) -> list[Revision]:

@@ -12,6 +12,7 @@ from rlsguard.check.kinds import LINT
 from rlsguard.check.model import SEVERITIES, Finding
 from rlsguard.check.report.github import github
 from rlsguard.check.report.gitlab import gitlab
+from rlsguard.check.report.json import answer, told
 from rlsguard.check.report.junit import junit
 from rlsguard.check.report.sarif import sarif
 from rlsguard.check.report.text import STYLES
@@ -45,10 +46,7 @@ def json(linted: Linted) -> str:
         "statements": linted.statements,
         "counts": linted.counts,
         "findings": [_plain(finding) for finding in linted.findings],
-        "waived": [
-            {**_plain(one.finding), "reason": one.reason, "owner": one.owner, "until": one.until.isoformat()}
-            for one in linted.waived
-        ],
+        "waived": [{**_plain(one.finding), **answer(one)} for one in linted.waived],
         "skipped": list(linted.skipped),
     }
     return encoding.dumps(plain, indent=2, ensure_ascii=False) + "\n"
@@ -57,19 +55,7 @@ def json(linted: Linted) -> str:
 def _plain(finding: Finding) -> dict[str, Any]:
     place = finding.position
     assert place is not None  # what is found in a file has one
-    return {
-        "id": finding.kind.id,
-        "severity": finding.kind.severity,
-        "title": finding.kind.title,
-        "object": finding.about,
-        "why": finding.why,
-        "mend": finding.mend,
-        "tables": [str(table) for table in finding.tables],
-        "roles": list(finding.roles),
-        "file": place.file,
-        "line": place.line,
-        "column": place.column,
-    }
+    return {**told(finding), "file": place.file, "line": place.line, "column": place.column}
 
 
 FORMATS: Mapping[str, Callable[[Linted], str]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json as encoding
 from typing import Any
 
-from rlsguard.check.model import Finding, Outcome
+from rlsguard.check.model import Finding, Outcome, Waived
 
 
 def json(outcome: Outcome) -> str:
@@ -20,17 +20,14 @@ def json(outcome: Outcome) -> str:
         "compared_with": outcome.with_server,
         "counts": outcome.counts,
         "findings": [_plain(finding) for finding in outcome.findings],
-        "waived": [
-            {**_plain(one.finding), "reason": one.reason, "owner": one.owner, "until": one.until.isoformat()}
-            for one in outcome.waived
-        ],
+        "waived": [{**_plain(one.finding), **answer(one)} for one in outcome.waived],
         "known": [_plain(finding) for finding in outcome.known],
     }
     return encoding.dumps(plain, indent=2, ensure_ascii=False) + "\n"
 
 
-def _plain(finding: Finding) -> dict[str, Any]:
-    place = finding.position
+def told(finding: Finding) -> dict[str, Any]:
+    """Return what a finding says, without where."""
     return {
         "id": finding.kind.id,
         "severity": finding.kind.severity,
@@ -40,6 +37,18 @@ def _plain(finding: Finding) -> dict[str, Any]:
         "mend": finding.mend,
         "tables": [str(table) for table in finding.tables],
         "roles": list(finding.roles),
+    }
+
+
+def answer(waived: Waived) -> dict[str, str]:
+    """Return who answers for a finding, why, and until when."""
+    return {"reason": waived.reason, "owner": waived.owner, "until": waived.until.isoformat()}
+
+
+def _plain(finding: Finding) -> dict[str, Any]:
+    place = finding.position
+    return {
+        **told(finding),
         "expected": finding.expected,
         "found": finding.found,
         "since": finding.since.isoformat() if finding.since is not None else None,
