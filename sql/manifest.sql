@@ -3,12 +3,13 @@
 SELECT m.unit,
        m.statements_hash,
        m.objects,
-       CASE WHEN NOT m.detail ? 'oid' THEN m.detail
-            ELSE m.detail || jsonb_build_object('oid', coalesce(its.own_oid, its.named_oid, 0)::bigint)
+       CASE WHEN NOT m.detail ? 'oid' THEN m.detail - 'plan'
+            ELSE m.detail - 'plan' || jsonb_build_object('oid', coalesce(its.own_oid, its.named_oid, 0)::bigint)
        END AS detail,
        here.is_it AND (NOT m.detail ? 'oid' OR its.own_oid IS NOT NULL) AS made_here,
        m.applied_at,
-       here.is_it AND m.detail ? 'oid' AND its.own_oid IS NULL AS table_gone
+       here.is_it AND m.detail ? 'oid' AND its.own_oid IS NULL AS table_gone,
+       coalesce(m.detail -> 'plan', '{}') AS plan
 FROM rlsguard.manifest AS m
 CROSS JOIN LATERAL (
     SELECT m.made_in = c.system_identifier || '/' || d.oid

@@ -7,8 +7,9 @@ from typing import Any
 
 from psycopg import sql
 
-from rlsguard.names import Name
+from rlsguard.names import Name, QualifiedName
 from rlsguard.plan.event_triggers import ROUTINES
+from rlsguard.plan.granted import Granted
 from rlsguard.plan.model import guard, policy_view, state_table
 
 
@@ -43,6 +44,43 @@ def stop_adding(role: str) -> sql.Composed:
     """Return the statement that takes from *role* what adding partitions to audited tables took."""
     revoke = "REVOKE EXECUTE ON FUNCTION rlsguard.hand_over_role(), rlsguard.audit_change() FROM {}"
     return sql.SQL(revoke).format(Name(role))
+
+
+def start_adding(role: str) -> sql.Composed:
+    """Return the statement that gives *role* what `stop_adding` takes."""
+    grant = "GRANT EXECUTE ON FUNCTION rlsguard.hand_over_role(), rlsguard.audit_change() TO {}"
+    return sql.SQL(grant).format(Name(role))
+
+
+def revoke(granted: Granted) -> Iterator[sql.Composed]:
+    """Yield the statements that take from the guard what it was *granted* to follow paths."""
+    for table in granted.hops:
+        yield sql.SQL('DROP POLICY IF EXISTS "rlsguard hop" ON {}').format(table.sql)
+    for table, columns in _by_table(granted):
+        yield sql.SQL("REVOKE SELECT ({}) ON {} FROM rlsguard_owner").format(columns, table.sql)
+    for schema in granted.schemas:
+        yield sql.SQL("REVOKE USAGE ON SCHEMA {} FROM rlsguard_owner").format(Name(schema))
+    for schema in granted.type_schemas:
+        yield sql.SQL("REVOKE USAGE ON SCHEMA {} FROM rlsguard_nobody").format(Name(schema))
+
+
+def grant(granted: Granted) -> Iterator[sql.Composed]:
+    """Yield the statements that give back what `revoke` takes."""
+    for schema in granted.schemas:
+        yield sql.SQL("GRANT USAGE ON SCHEMA {} TO rlsguard_owner").format(Name(schema))
+    for schema in granted.type_schemas:
+        yield sql.SQL("GRANT USAGE ON SCHEMA {} TO rlsguard_nobody").format(Name(schema))
+    for table, columns in _by_table(granted):
+        yield sql.SQL("GRANT SELECT ({}) ON {} TO rlsguard_owner").format(columns, table.sql)
+    for table in granted.hops:
+        policy = 'CREATE POLICY "rlsguard hop" ON {} AS PERMISSIVE FOR SELECT TO rlsguard_owner USING (true)'
+        yield sql.SQL(policy).format(table.sql)
+
+
+def _by_table(granted: Granted) -> Iterator[tuple[QualifiedName, sql.Composed]]:
+    for table in dict.fromkeys(table for table, _ in granted.columns):
+        columns = (Name(column) for its, column in granted.columns if its == table)
+        yield table, sql.SQL(", ").join(columns)
 
 
 def remove_event_triggers() -> Iterator[sql.Composed]:

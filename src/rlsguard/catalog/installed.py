@@ -10,12 +10,8 @@ from hashlib import sha256
 from typing import Any
 
 import psycopg
-from psycopg import sql
 
 from rlsguard.sqlfiles import read
-
-# The query for the hash of every object's definition.
-OBSERVE = sql.SQL(read("observe.sql")).format(definitions=sql.SQL(read("definitions.sql")))
 
 # One that somebody dropped is to be told of, and made anew.
 _MAP_TABLES = {f"relation rlsguard.{name}" for name in ("subject", "purpose", "role_purpose", "exemption")}
@@ -29,6 +25,7 @@ class ManifestEntry:
         made_here: not in the database that this one was restored or copied from.
         applied_at: when it was made, or last made anew.
         table_gone: its table is no more; what has its name is another.
+        plan: the unit as `rlsguard.plan.recorded` keeps it.
     """
 
     unit: str
@@ -38,6 +35,7 @@ class ManifestEntry:
     made_here: bool
     applied_at: datetime
     table_gone: bool
+    plan: Mapping[str, Any]
 
 
 @dataclass(frozen=True)

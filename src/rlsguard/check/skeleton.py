@@ -106,13 +106,8 @@ def _columns(plan: Plan) -> dict[QualifiedName, dict[str, None]]:
 
 
 def _along(found: dict[QualifiedName, dict[str, None]], route: Route) -> None:
-    for number, step in enumerate(route.steps):
-        entry = found.setdefault(step.table, {})
-        entry.update(dict.fromkeys(join.there for join in step.joins))
-        if number + 1 < len(route.steps):
-            entry.update(dict.fromkeys(join.here for join in route.steps[number + 1].joins))
-        else:
-            entry[route.key] = None
+    for step, used in route.columns_along:
+        found.setdefault(step.table, {}).update(dict.fromkeys(used))
 
 
 def _names(unit: Unit) -> set[QualifiedName]:

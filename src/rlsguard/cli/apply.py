@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from rlsguard import datamap
-from rlsguard.apply import Delta
 from rlsguard.apply import apply as apply_map
 from rlsguard.cli.options import (
     connected,
@@ -22,6 +21,7 @@ from rlsguard.cli.options import (
     where,
 )
 from rlsguard.cli.output import count, print_json, say
+from rlsguard.delta import Delta
 from rlsguard.names import QualifiedName
 
 

@@ -287,13 +287,8 @@ def _grants(
             collations.add(key[1].collation.schema)
     for _, _, routes in entries:
         for route in routes:
-            for number, step in enumerate(route.steps):
-                used = columns.setdefault(step.table, {})
-                used.update(dict.fromkeys(j.there for j in step.joins))
-                after = route.steps[number + 1].joins if number + 1 < len(route.steps) else ()
-                used.update(dict.fromkeys(j.here for j in after))
-                if not after:
-                    used[route.key] = None
+            for step, used in route.columns_along:
+                columns.setdefault(step.table, {}).update(dict.fromkeys(used))
     tables = []
     for name in sorted(columns):
         table = resolver.catalog.tables[name]

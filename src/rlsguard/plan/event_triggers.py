@@ -105,6 +105,7 @@ def _of_child(protection: Protection) -> Protection:
     return replace(
         protection,
         name=CHILD,
+        oid=0,
         policy="!rlsguard",
         marker=False,
         baseline=True,

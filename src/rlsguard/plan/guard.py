@@ -133,5 +133,8 @@ GUARD_FILES = (
             ),
         ),
     ),
-    GuardFile("090_manifest.sql", _table("manifest")),
+    GuardFile(
+        "090_manifest.sql",
+        (*_table("manifest"), *_functions("note(IN made jsonb)", "lock_table(IN its_name regclass, IN tries integer)")),
+    ),
 )

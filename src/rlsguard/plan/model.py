@@ -6,6 +6,7 @@ catalog must show once it has been applied (spelled as `sql/definitions.sql` spe
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
@@ -237,6 +238,14 @@ class Route:
     def entry_equalities(self) -> tuple[str, ...]:
         """The schemas of the `=` that each of them is compared by."""
         return tuple(j.equality for j in self.steps[0].joins) if self.steps else (self.key_equality,)
+
+    @property
+    def columns_along(self) -> Iterator[tuple[Step, tuple[str, ...]]]:
+        """The steps, and of each table the columns that are read."""
+        for number, step in enumerate(self.steps):
+            onward = self.steps[number + 1].joins if number + 1 < len(self.steps) else ()
+            used = [*(j.there for j in step.joins), *(j.here for j in onward)]
+            yield step, tuple(dict.fromkeys(used if onward else [*used, self.key]))
 
     @property
     def here_columns(self) -> tuple[str, ...]:

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 from rlsguard import catalog as catalogs
 from rlsguard import plan
-from rlsguard.apply import LEDGER_GONE, ledger_gone
 from rlsguard.catalog.installed import load_installed
 from rlsguard.catalog.model import Catalog
 from rlsguard.datamap.model import DataMap
+from rlsguard.delta import LEDGER_GONE, ledger_gone
 from rlsguard.people import in_force, load_memberships
 from rlsguard.plan.model import Protection
 from rlsguard.problems import RlsguardError

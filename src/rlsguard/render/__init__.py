@@ -2,7 +2,7 @@
 
 from rlsguard.render.event_triggers import pause_event_triggers, resume_event_triggers
 from rlsguard.render.files import as_one_file, files, stale_files
-from rlsguard.render.manifest import manifest_statements, statements_hash
+from rlsguard.render.manifest import note, statements_hash
 from rlsguard.render.sql import ending, expect_kept, statements
 
 __all__ = [
@@ -10,7 +10,7 @@ __all__ = [
     "ending",
     "expect_kept",
     "files",
-    "manifest_statements",
+    "note",
     "pause_event_triggers",
     "resume_event_triggers",
     "stale_files",

@@ -21,7 +21,7 @@ from rlsguard.plan.model import (
     View,
 )
 from rlsguard.render.event_triggers import pause_event_triggers, resume_event_triggers
-from rlsguard.render.manifest import manifest_statements
+from rlsguard.render.manifest import note
 from rlsguard.render.sql import statements
 from rlsguard.sqlfiles import read
 
@@ -38,7 +38,7 @@ def files(plan: Plan) -> Mapping[str, str]:
     for unit in plan.units:
         grouped.setdefault(_file_of(unit), []).append(statements(unit))
     grouped["015_become_owner.sql"] = [read("each/become_owner.sql")]
-    grouped["900_manifest.sql"] = [manifest_statements(plan.units)]
+    grouped["900_manifest.sql"] = [note(plan.units)]
     grouped["990_leave_owner.sql"] = [read("each/leave_owner.sql")]
     if any(isinstance(unit, EventTriggers) for unit in plan.units):
         grouped["005_pause_event_triggers.sql"] = [pause_event_triggers()]

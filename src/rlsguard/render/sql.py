@@ -9,7 +9,7 @@ from functools import singledispatch
 from psycopg import sql
 
 from rlsguard.datamap.model import Joint
-from rlsguard.names import Name, quote
+from rlsguard.names import Name, QualifiedName, quote
 from rlsguard.plan.model import (
     AuditTriggers,
     Grants,
@@ -33,6 +33,8 @@ from rlsguard.sqlfiles import read
 # docs/performance.md has the sweep that found it.
 N_DISTINCT = -0.05
 
+_INCLUDE = re.compile(r"^-- (\w+\.sql)\n", re.MULTILINE)
+
 # A first row by the type's category, so that statistics exist before the first opt-out. Types of other
 # categories take a key of the subject's own table, if it has one.
 _SAMPLES = {"N": "0", "S": "", "D": "-infinity", "B": "false"}
@@ -51,7 +53,8 @@ def _(unit: Roles) -> str:
 
 @statements.register
 def _(unit: GuardFile) -> str:
-    return read(f"guard/{unit.file}")
+    # What is in the one file as a line of that name.
+    return _INCLUDE.sub(lambda line: read(line[1]), read(f"guard/{unit.file}"))
 
 
 @statements.register
@@ -120,7 +123,7 @@ def _(unit: Grants) -> str:
             {
                 "table": t.table.sql,
                 "columns": sql.SQL(", ").join(Name(c) for c in t.columns),
-                "let_guard_in": t.let_guard_in,
+                "let_guard_in": sql.SQL(let_guard_in(t.table).rstrip()) if t.let_guard_in else None,
             }
             for t in unit.tables
         ],
@@ -205,6 +208,11 @@ def _(unit: AuditTriggers) -> str:
             for t in unit.triggers
         ],
     )
+
+
+def let_guard_in(table: QualifiedName) -> str:
+    """Return the SQL by which the policies of a hop table let the guard see its rows."""
+    return render("hop.sql.j2", table=table.sql)
 
 
 def expect_kept(unit: MapRows) -> sql.Composed:
