@@ -18,7 +18,7 @@ from rlsguard.problems import RlsguardError, did_you_mean
 
 LEDGER_GONE = "the ledger, rlsguard.opt_out_event, is gone; bring it back first: docs/restore.md, If the ledger is gone"
 
-Action = Literal["create", "replace", "remove", "forget", "revoke"]
+Action = Literal["create", "replace", "remove", "forget", "revoke", "let in"]
 
 
 @dataclass(frozen=True, slots=True)

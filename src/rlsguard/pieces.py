@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from psycopg import sql
 
 from rlsguard import render
-from rlsguard.catalog.installed import ManifestEntry
+from rlsguard.catalog.installed import Installed, ManifestEntry
 from rlsguard.delta import Change, Delta
+from rlsguard.names import QualifiedName
 from rlsguard.plan.event_triggers import EventTriggers
-from rlsguard.plan.granted import granted_for
+from rlsguard.plan.granted import Granted, granted_for
 from rlsguard.plan.model import AuditTriggers, Grants, Protection, State, Unit, View
 from rlsguard.plan.recorded import unit_of
 from rlsguard.render.template import text
@@ -38,7 +39,7 @@ class Piece:
         down: the SQL that undoes it.
         after: the unit that is there once it is made, for the manifest; None where there is none.
         before: the unit that was there, to which `down` leads back.
-        stays: `down` leaves what `up` makes, because it was no other unit's place, or that one is not known any more.
+        stays: nothing is undone, for it is not known what was there before, or that is the same.
     """
 
     change: Change
@@ -58,7 +59,15 @@ def pieces(delta: Delta) -> Iterator[Piece]:
     # Event triggers last: they would refuse the removals.
     events = [unit for unit in delta.make if isinstance(unit, EventTriggers)]
     for unit in (unit for unit in delta.make if unit not in events):
-        yield _making(unit, delta, changes[False, unit.unit])
+        piece = _making(unit, delta, changes[False, unit.unit])
+        if isinstance(unit, Grants):
+            # The policies of hop tables lock these, each by itself.
+            hops = tuple(table.table for table in unit.tables if table.let_guard_in)
+            bare = replace(unit, tables=tuple(replace(table, let_guard_in=False) for table in unit.tables))
+            yield replace(piece, up=render.statements(bare))
+            yield from (_letting_in(table, delta.installed) for table in hops)
+        else:
+            yield piece
     for entry in delta.remove:
         before = unit_of(entry)
         up = _text(*_removal(entry))
@@ -75,6 +84,13 @@ def pieces(delta: Delta) -> Iterator[Piece]:
         yield Piece(Change("forget", entry.unit), "", "", None, None, stays=True)
 
 
+def _letting_in(table: QualifiedName, installed: Installed) -> Piece:
+    """Return the part of the grants that locks *table*."""
+    was_in = f"policy {table.schema}.{table.name} rlsguard hop" in installed.objects
+    down = "" if was_in else _text(*revoke(Granted(hops=(table,))))
+    return Piece(Change("let in", f"hop {table}", table), render.let_guard_in(table), down, None, None)
+
+
 def _making(unit: Unit, delta: Delta, change: Change) -> Piece:
     up = render.statements(unit)
     entry = delta.installed.manifest.get(unit.unit)
@@ -82,10 +98,10 @@ def _making(unit: Unit, delta: Delta, change: Change) -> Piece:
         return Piece(change, up, _text(*_undoing(unit)), unit, None)
     up += _text(*drop_stale(entry.detail, unit.detail))
     before = unit_of(entry)
-    mended = entry.statements_hash == render.statements_hash(unit)
-    if before is None or mended:
-        return Piece(change, up, "", unit, before, stays=True)
-    return Piece(change, up, render.statements(before) + _text(*drop_stale(unit.detail, before.detail)), unit, before)
+    down = "" if before is None else render.statements(before) + _text(*drop_stale(unit.detail, before.detail))
+    # Of what was mended, or is made differently by another version, nothing else is known than what it is now.
+    stays = before is None or render.statements(before) == render.statements(unit)
+    return Piece(change, up, "" if stays else down, unit, before, stays)
 
 
 def _removal(entry: ManifestEntry) -> Iterator[sql.Composed]:

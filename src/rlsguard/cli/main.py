@@ -21,6 +21,7 @@ _MODULES = {
     "validate": "validate",
     "generate": "generate",
     "apply": "apply",
+    "migrate": "migrate",
     "opt-out": "opt_out",
     "opt-in": "opt_out",
     "status": "history",

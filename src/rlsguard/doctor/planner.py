@@ -12,6 +12,7 @@ from rlsguard.doctor.memory import HashedList, cliffs
 from rlsguard.doctor.model import Finding
 from rlsguard.doctor.scene import Scene
 from rlsguard.names import quote
+from rlsguard.plan.indexes import missing_indexes
 from rlsguard.plan.model import guard, policy_view
 
 _STALE_ROWS = 1000
@@ -102,16 +103,8 @@ def _states_without_index(scene: Scene) -> Iterator[Finding]:
 
 
 def _hops_without_index(scene: Scene) -> Iterator[Finding]:
-    for entry in scene.datamap.tables.values() if scene.datamap else ():
-        for hop in (hop for path in entry.paths for hop in path.hops):
-            table = scene.catalog.tables.get(hop.table)
-            columns = tuple(dict.fromkeys(join.there for join in hop.joins))
-            if table is not None and table.kind in "rp" and not _is_indexed(table, columns):
-                yield _no_index(table, columns)
-
-
-def _is_indexed(table: Table, columns: tuple[str, ...]) -> bool:
-    return any(prefix[0] in columns for prefix in table.index_prefixes)
+    if scene.datamap is not None:
+        yield from (_no_index(table, columns) for table, columns in missing_indexes(scene.datamap, scene.catalog))
 
 
 def _no_index(table: Table, columns: tuple[str, ...]) -> Finding:

@@ -1,0 +1,86 @@
+"""What a statement of rlsguard's locks, and what that means, as a remark for whoever reviews it.
+
+The modes are those of https://www.postgresql.org/docs/current/explicit-locking.html; tests hold each remark
+against what pg_locks shows.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from rlsguard.migrate.statements import without_remarks
+from rlsguard.names import IDENTIFIER
+
+_CATALOG = "Milliseconds: only the catalog changes."
+_RULES = tuple(
+    (re.compile(pattern.replace("ANY", IDENTIFIER).replace("NAME", rf"({IDENTIFIER}\.{IDENTIFIER})")), mode, hazard)
+    for pattern, mode, hazard in (
+        (
+            r"CALL rlsguard\.lock_table\('((?:[^']|'')+)'\)",
+            "ACCESS EXCLUSIVE",
+            "Waits for whoever uses it, and others then wait behind: for lock_timeout at most. Tries again later.",
+        ),
+        (r"LOCK TABLE ONLY NAME IN ACCESS EXCLUSIVE MODE", "ACCESS EXCLUSIVE", "Until the end of the transaction."),
+        (r"ALTER TABLE NAME (?:ENABLE|DISABLE|NO FORCE) ROW LEVEL SECURITY", "ACCESS EXCLUSIVE", _CATALOG),
+        (r"(?:CREATE|DROP) POLICY (?:IF EXISTS )?ANY ON NAME", "ACCESS EXCLUSIVE", _CATALOG),
+        (r"COMMENT ON POLICY ANY ON NAME", "SHARE UPDATE EXCLUSIVE", _CATALOG),
+        (r"DROP TRIGGER (?:IF EXISTS )?ANY ON NAME", "ACCESS EXCLUSIVE", _CATALOG),
+        (r"CREATE (?:OR REPLACE )?TRIGGER ANY\s[A-Z\s]+ ON NAME", "SHARE ROW EXCLUSIVE", _CATALOG),
+        (r"ALTER TABLE NAME ENABLE ALWAYS TRIGGER", "SHARE ROW EXCLUSIVE", _CATALOG),
+        (
+            r"ALTER TABLE NAME SET LOGGED",
+            "ACCESS EXCLUSIVE",
+            "Milliseconds: it is LOGGED already.",
+        ),
+        (r"ALTER TABLE NAME (?:ALTER COLUMN ANY )?SET \(", "SHARE UPDATE EXCLUSIVE", _CATALOG),
+        (r"COMMENT ON (?:TABLE|VIEW) NAME", "SHARE UPDATE EXCLUSIVE", _CATALOG),
+        (r"COMMENT ON COLUMN NAME\.", "SHARE UPDATE EXCLUSIVE", _CATALOG),
+        (
+            r"CREATE OR REPLACE VIEW NAME",
+            "ACCESS EXCLUSIVE",
+            "Where it is there already; queries whose policies ask it wait. " + _CATALOG,
+        ),
+        (r"DROP VIEW IF EXISTS NAME", "ACCESS EXCLUSIVE", _CATALOG),
+        (r"ANALYZE NAME", "SHARE UPDATE EXCLUSIVE", "Reads these small tables."),
+        (r"(?:DELETE FROM|INSERT INTO) NAME", "ROW EXCLUSIVE", "Rows of the guard's own."),
+        (
+            r"CREATE INDEX CONCURRENTLY ANY ON NAME",
+            "SHARE UPDATE EXCLUSIVE",
+            "Reads the table twice and waits for transactions older than itself; everybody may go on writing.",
+        ),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """The strongest lock of a statement that somebody could be waiting for.
+
+    Attributes:
+        mode: as LOCK TABLE spells it.
+        relation: as the statement spells it.
+    """
+
+    mode: str
+    relation: str
+    hazard: str
+
+    def __str__(self) -> str:
+        return f"{self.mode} on {self.relation}. {self.hazard}"
+
+
+def lock_of(statement: str) -> Lock | None:
+    """Return what *statement*, of rlsguard's own making, locks; None where it holds up nobody."""
+    bare = without_remarks(statement)
+    for pattern, mode, hazard in _RULES:
+        match = pattern.match(bare)
+        if match is not None:
+            return Lock(mode, match[1].replace("''", "'"), hazard)
+    return None
+
+
+def remarked(statement: str) -> str:
+    """Return *statement* after a remark of its lock, if it has one."""
+    lock = lock_of(statement)
+    return statement if lock is None else f"-- {lock}\n{statement}"

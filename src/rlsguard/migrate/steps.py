@@ -1,0 +1,145 @@
+"""A delta -> transactions: none of them locks more than one of the user's tables for long, and none leaves a table less
+protected than it was, or shut, until the next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from rlsguard import render
+from rlsguard.delta import Delta
+from rlsguard.migrate.locks import remarked
+from rlsguard.migrate.model import Step
+from rlsguard.migrate.statements import split
+from rlsguard.names import QualifiedName
+from rlsguard.pieces import Piece, pieces
+from rlsguard.plan.event_triggers import EventTriggers
+from rlsguard.plan.model import AuditTriggers, Unit
+from rlsguard.render.template import text
+from rlsguard.sqlfiles import read
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a migration is to be run.
+
+    Attributes:
+        lock_timeout: seconds to wait for each lock before it is given up and tried again.
+        release: purposes and kinds of person whose opt-outs end with it.
+        one_transaction: all or nothing, though it holds the locks of all its tables until its end.
+    """
+
+    lock_timeout: float = 2.0
+    release: tuple[str, ...] = ()
+    one_transaction: bool = False
+
+
+def find_steps(delta: Delta, settings: Settings) -> tuple[Step, ...]:
+    """Return the transactions that make *delta*."""
+    groups = _groups(delta)
+    if settings.one_transaction and groups:
+        groups = [_Group("everything", "guard", None, [piece for group in groups for piece in group.pieces])]
+    return tuple(_Writer(delta, settings).step(group) for group in groups)
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    title: str
+    about: str
+    table: QualifiedName | None
+    pieces: list[Piece]
+
+
+def _groups(delta: Delta) -> list[_Group]:
+    guard: list[Piece] = []
+    hops: dict[QualifiedName, list[Piece]] = {}
+    tables: dict[QualifiedName, list[Piece]] = {}
+    last: list[Piece] = []
+    for piece in pieces(delta):
+        table, action = piece.change.table, piece.change.action
+        if table is not None and action != "forget":
+            (hops if action == "let in" else tables).setdefault(table, []).append(piece)
+        elif action in ("create", "replace") and not isinstance(piece.after, EventTriggers):
+            guard.append(piece)
+        else:
+            last.append(piece)
+    found = [_Group("the guard itself; nothing of yours is touched", "guard", None, guard)] if guard else []
+    # Before the policies that look over them.
+    found += [_Group(f"{table}: the guard may look over it", f"hop {table}", table, its) for table, its in hops.items()]
+    found += [_Group(f"{table}: {_told(its)}", str(table), table, its) for table, its in tables.items()]
+    if last:
+        made = any(isinstance(piece.after, EventTriggers) for piece in last)
+        found.append(_Group("event triggers" if made else "what is no longer needed", "end", None, last))
+    return found
+
+
+def _told(its: Sequence[Piece]) -> str:
+    words = []
+    for piece in its:
+        audit = isinstance(piece.after or piece.before, AuditTriggers)
+        what = "row changes are recorded" if audit else "opt-outs hide rows"
+        words.append(f"{what} no more" if piece.change.action == "remove" else what)
+    return ", ".join(words)
+
+
+class _Writer:
+    def __init__(self, delta: Delta, settings: Settings) -> None:
+        self._settings = settings
+        self._new = not delta.installed.manifest
+        self._events = delta.kept_by_events or any(isinstance(unit, EventTriggers) for unit in delta.make)
+
+    def step(self, group: _Group) -> Step:
+        lock = text(sql.SQL("CALL rlsguard.lock_table({});\n").format(sql.Literal(str(group.table))))
+        locked = [] if group.table is None else [lock]
+        dropped = self._new and any(piece.change.unit == "roles" for piece in group.pieces)
+        up = self._framed([*locked, *self._up(group.pieces)])
+        down = self._framed([*locked, *self._down(group.pieces, dropped)])
+        # Whoever applies has left them by then.
+        down += split(read("each/drop_roles.sql")) if dropped else ()
+        return Step(group.title, group.about, up, down)
+
+    def _framed(self, body: Sequence[str]) -> tuple[str, ...]:
+        """Return the statements of a transaction around *body*."""
+        frame = [
+            read("each/session.sql"),
+            f"SET LOCAL lock_timeout = '{int(self._settings.lock_timeout * 1000)}ms';\n",
+            "-- One change of the guard at a time.\n"
+            "SELECT pg_advisory_xact_lock(hashtextextended('rlsguard apply', 0));\n",
+            read("each/become_owner.sql"),
+            *([render.pause_event_triggers()] if self._events else ()),
+            *body,
+            *([render.resume_event_triggers()] if self._events else ()),
+            read("each/leave_owner.sql"),
+        ]
+        return tuple(remarked(statement) for part in frame for statement in split(part))
+
+    def _up(self, its: Sequence[Piece]) -> Iterator[str]:
+        for piece in its:
+            if piece.change.unit == "map" and self._settings.release:
+                setting = "SELECT set_config('rlsguard.release', {}, true);\n"
+                yield text(sql.SQL(setting).format(render.array(self._settings.release)))
+            yield piece.up
+            if piece.change.unit == "roles":
+                yield read("each/become_owner.sql")
+        gone = [piece.change.unit for piece in its if piece.change.action in ("remove", "forget")]
+        yield from _noted([piece.after for piece in its], gone)
+
+    def _down(self, its: Sequence[Piece], dropped: bool) -> Iterator[str]:
+        for piece in reversed(its):
+            yield piece.down
+        if dropped:
+            yield read("each/drop_guard.sql")
+            return
+        gone = [piece.change.unit for piece in its if piece.change.action == "create"]
+        yield from _noted([piece.before for piece in its if not piece.stays], gone)
+
+
+def _noted(made: Sequence[Unit | None], gone: Sequence[str]) -> Iterator[str]:
+    units = [unit for unit in made if unit is not None]
+    if units:
+        yield render.note(units)
+    if gone:
+        forget = "DELETE FROM rlsguard.manifest WHERE unit = ANY ({});\n"
+        yield text(sql.SQL(forget).format(render.array(gone)))

@@ -1,0 +1,14 @@
+"""A migration -> files, one module for each tool's conventions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from rlsguard.migrate.model import Migration
+from rlsguard.migrate.write import plain
+
+# From a migration, its name and the folder that it is to be put into, if any, to files in there: name to text.
+FORMATS: Mapping[str, Callable[[Migration, str, Path | None], Mapping[str, str]]] = {
+    "sql": plain.files,
+}

@@ -1,0 +1,93 @@
+"""A migration as the body of an Alembic revision: its SQL, and nothing that has to be imported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rlsguard.migrate.model import Index, Step
+
+# No character of a statement is a parameter, whatever the driver.
+_RUN = '''\
+context = op.get_context()
+
+    def run(statement: str) -> None:
+        """Run *statement* as it stands: nothing in it is a parameter."""
+        if context.as_sql:
+            context.impl.static_output(f"{statement};")
+        else:
+            op.get_bind().exec_driver_sql(statement, execution_options={"no_parameters": True})
+'''
+_TRANSACTION = '''
+    def transaction(*statements: str) -> None:
+        """Run *statements*, all or none of them."""
+        run("BEGIN")
+        try:
+            for statement in statements:
+                run(statement)
+        except BaseException:
+            run("ROLLBACK")
+            raise
+        run("COMMIT")
+'''
+
+
+def upgrade(steps: Sequence[Step]) -> str:
+    """Return the body of upgrade(), indented but for its first line, as Alembic's templates want it."""
+    return _body([(step.title, step.up) for step in steps])
+
+
+def downgrade(steps: Sequence[Step]) -> str:
+    """Return the body of downgrade()."""
+    return _body([(f"undo: {step.title}", step.down) for step in reversed(steps)])
+
+
+def make_indexes(indexes: Sequence[Index]) -> str:
+    """Return the body of upgrade() for a revision of its own: outside of any transaction."""
+    return _outside(statement for index in indexes for statement in index.up)
+
+
+def drop_indexes(indexes: Sequence[Index]) -> str:
+    """Return the body of its downgrade()."""
+    return _outside(statement for index in reversed(indexes) for statement in index.down)
+
+
+def statements(sql: Sequence[str], indent: str = "    ") -> str:
+    """Return Python that runs each statement of *sql* by `run`."""
+    return "".join(f"{indent}run(\n{_literal(statement)}\n{indent})\n" for statement in sql)
+
+
+def definition_of_run() -> str:
+    """Return Python that defines `run`."""
+    return _RUN
+
+
+def _body(steps: Sequence[tuple[str, Sequence[str]]]) -> str:
+    if not steps:
+        return ""
+    if len(steps) == 1:  # one transaction: Alembic's own, which notes the revision too
+        ((_, only),) = steps
+        return f"{_RUN}\n{statements(only)}"
+    parts = [_RUN, _TRANSACTION, "\n    with context.autocommit_block():\n"]
+    for number, (title, sql) in enumerate(steps, 1):
+        parts.append(f"        # {number} of {len(steps)}: {_one_line(title)}\n        transaction(\n")
+        parts += [f"{_literal(statement)},\n" for statement in sql]
+        parts.append("        )\n")
+    return "".join(parts)
+
+
+def _outside(sql: Iterator[str]) -> str:
+    return f"{_RUN}\n    with context.autocommit_block():\n{statements(tuple(sql), indent='        ')}"
+
+
+def _literal(statement: str) -> str:
+    """Return a Python literal of *statement* that reads as SQL, if there is one."""
+    raw = statement.isprintable() or all(c == "\n" or c.isprintable() for c in statement)
+    if raw and '"""' not in statement and not statement.endswith(('"', "\\")):
+        return f'r"""{statement}"""'
+    if raw and "'''" not in statement and not statement.endswith(("'", "\\")):
+        return f"r'''{statement}'''"
+    return repr(statement)
+
+
+def _one_line(words: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in words)
