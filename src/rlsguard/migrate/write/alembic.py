@@ -86,7 +86,7 @@ def _head(script: ScriptDirectory, place: Place) -> str | None:
 
 
 def _require_upgraded(script: ScriptDirectory, head: str | None, applied: Collection[str] | None) -> None:
-    """Raise an error unless the database has all revisions up to *head*: others could change what this one builds on."""
+    """Refuse a database without all revisions up to *head*: they could change what the new one builds on."""
     if applied is None:
         return
     have = {each.revision for each in script.iterate_revisions(tuple(applied), "base")} if applied else set()
