@@ -1,5 +1,5 @@
 -- Generated files can be run long after they were made, and elsewhere. What they rest on is looked at again.
-CALL rlsguard.take_back('{expect_policies, ending, expect_kept}');
+CALL rlsguard.take_back('{expect_policies, ending, reads_same, expect_kept}');
 SET LOCAL ROLE rlsguard_owner;
 
 CREATE OR REPLACE PROCEDURE rlsguard.expect_policies(of_table regclass, row_security boolean, policies name[])
@@ -77,6 +77,31 @@ $$;
 COMMENT ON FUNCTION rlsguard.ending(text[], jsonb) IS 'Opt-outs in force that a data map would end, and which of its names is missing';
 REVOKE ALL ON FUNCTION rlsguard.ending(text[], jsonb) FROM PUBLIC;
 
+-- A type by which every key in the ledger stays the same text, such as bigint for integer, makes nobody another person.
+CREATE OR REPLACE FUNCTION rlsguard.reads_same(kind text, key_type text) RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    same boolean;
+BEGIN
+    -- Reading the text of a type of the user's runs code of theirs, with the rights of whoever applies.
+    IF (SELECT t.typnamespace <> 'pg_catalog'::regnamespace FROM pg_type AS t WHERE t.oid = key_type::regtype) THEN
+        RETURN false;
+    END IF;
+    EXECUTE format('SELECT NOT EXISTS (SELECT FROM rlsguard.opt_out_event AS e'
+                   ' WHERE e.subject_kind = $1 AND e.subject_key <> e.subject_key::%s::text)', key_type::regtype)
+    INTO same
+    USING kind;
+    RETURN same;
+EXCEPTION
+    WHEN data_exception THEN
+        RETURN false;
+END
+$$;
+COMMENT ON FUNCTION rlsguard.reads_same(text, text) IS 'Whether every recorded key of a kind of person is the same text in another type';
+REVOKE ALL ON FUNCTION rlsguard.reads_same(text, text) FROM PUBLIC;
+
 -- A map by which opt-outs end is refused, and one with another key, by which they would become other people's. Whoever
 -- means the former names them: SET rlsguard.release = '{marketing}'.
 CREATE OR REPLACE PROCEDURE rlsguard.expect_kept(purposes text[], subjects jsonb)
@@ -114,11 +139,11 @@ BEGIN
                             recorded_kind, recorded_by, wanted ->> 'column'
                 USING ERRCODE = 'object_not_in_prerequisite_state',
                       HINT = 'Keep the key; or give this kind of person another name, and record their opt-outs anew.';
-        ELSIF wanted ->> 'type' <> recorded_type THEN
+        ELSIF wanted ->> 'type' <> recorded_type AND NOT rlsguard.reads_same(recorded_kind, wanted ->> 'type') THEN
             RAISE EXCEPTION 'opt-outs of % are recorded as %; % is % now',
                             recorded_kind, recorded_type, recorded_by, wanted ->> 'type'
                 USING ERRCODE = 'object_not_in_prerequisite_state',
-                      HINT = 'rlsguard uninstall keeps the ledger, and the next apply makes the state of it anew.';
+                      HINT = 'A key in the ledger reads differently as that, and could be another person''s.';
         END IF;
     END LOOP;
 

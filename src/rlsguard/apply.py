@@ -55,16 +55,10 @@ def apply(
     for attempt in range(retries + 1):
         try:
             with conn.transaction(force_rollback=dry_run):
-                _enter(conn, lock_timeout)
-                live = catalog.load(conn)
-                delta = find_delta(datamap, live, load_installed(conn), prune)
-                _require_rights(conn, live, delta)
-                _refuse_unknown(conn, delta, release)
-                conn.execute("SELECT set_config('rlsguard.release', %s::text[]::text, true)", [list(release)])
-                delta = replace(delta, ending=_ending(conn, delta))
+                delta = look(conn, datamap, prune=prune, release=release, lock_timeout=lock_timeout)
                 announce(delta)
                 if not dry_run and delta.changes:
-                    _execute(conn, delta)
+                    execute(conn, delta)
                 leave_owner(conn)
             return delta
         except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
@@ -76,6 +70,32 @@ def apply(
         except psycopg.Error as error:
             raise RlsguardError(f"nothing was changed: {refusal(error)}") from error
     raise AssertionError("unreachable")
+
+
+def look(
+    conn: psycopg.Connection[Any],
+    datamap: DataMap,
+    *,
+    prune: Collection[QualifiedName] = (),
+    release: Collection[str] = (),
+    lock_timeout: float = 5.0,
+) -> Delta:
+    """Return what *datamap* asks for that the database does not have; to be followed by `leave_owner`.
+
+    It acts as the guard's owner in the caller's transaction, with the session's settings changed until its end.
+
+    Raises:
+        MapError: the map does not fit the database.
+        RlsguardError: the connected role lacks a right, or a name of *prune* or *release* is nothing's.
+        psycopg.Error: the database refused.
+    """
+    _enter(conn, lock_timeout)
+    live = catalog.load(conn)
+    delta = find_delta(datamap, live, load_installed(conn), prune)
+    _require_rights(conn, live, delta)
+    _refuse_unknown(conn, delta, release)
+    conn.execute("SELECT set_config('rlsguard.release', %s::text[]::text, true)", [list(release)])
+    return replace(delta, ending=_ending(conn, delta))
 
 
 def generate(conn: psycopg.Connection[Any], datamap: DataMap) -> dict[str, str]:
@@ -154,7 +174,13 @@ def _ending(conn: psycopg.Connection[Any], delta: Delta) -> tuple[tuple[str, str
     return tuple(row[:3] for row in conn.execute(render.ending(rows)).fetchall())
 
 
-def _execute(conn: psycopg.Connection[Any], delta: Delta) -> None:
+def execute(conn: psycopg.Connection[Any], delta: Delta) -> None:
+    """Make *delta*, in the transaction of `look`.
+
+    Raises:
+        RlsguardError: a table of the guard was altered by hand.
+        psycopg.Error: the database refused.
+    """
     if delta.kept_by_events:
         conn.execute(render.pause_event_triggers())
     for piece in pieces(delta):

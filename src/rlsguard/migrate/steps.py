@@ -88,55 +88,74 @@ class _Writer:
     def __init__(self, delta: Delta, settings: Settings) -> None:
         self._settings = settings
         self._new = not delta.installed.manifest
-        self._events = delta.kept_by_events or any(isinstance(unit, EventTriggers) for unit in delta.make)
+        self._events = has_events(delta)
 
     def step(self, group: _Group) -> Step:
         lock = text(sql.SQL("CALL rlsguard.lock_table({});\n").format(sql.Literal(str(group.table))))
         locked = [] if group.table is None else [lock]
         dropped = self._new and any(piece.change.unit == "roles" for piece in group.pieces)
-        up = self._framed([*locked, *self._up(group.pieces)])
-        down = self._framed([*locked, *self._down(group.pieces, dropped)])
+        up = self._framed([*locked, *making(group.pieces, self._settings.release)])
+        down = self._framed([*locked, *undoing(group.pieces, dropped)])
         # Whoever applies has left them by then.
         down += split(read("each/drop_roles.sql")) if dropped else ()
         return Step(group.title, group.about, up, down)
 
     def _framed(self, body: Sequence[str]) -> tuple[str, ...]:
-        """Return the statements of a transaction around *body*."""
-        frame = [
-            read("each/session.sql"),
-            f"SET LOCAL lock_timeout = '{int(self._settings.lock_timeout * 1000)}ms';\n",
-            "-- One change of the guard at a time.\n"
-            "SELECT pg_advisory_xact_lock(hashtextextended('rlsguard apply', 0));\n",
-            read("each/become_owner.sql"),
-            *([render.pause_event_triggers()] if self._events else ()),
-            *body,
-            *([render.resume_event_triggers()] if self._events else ()),
-            read("each/leave_owner.sql"),
-        ]
-        return tuple(remarked(statement) for part in frame for statement in split(part))
-
-    def _up(self, its: Sequence[Piece]) -> Iterator[str]:
-        for piece in its:
-            if piece.change.unit == "map" and self._settings.release:
-                setting = "SELECT set_config('rlsguard.release', {}, true);\n"
-                yield text(sql.SQL(setting).format(render.array(self._settings.release)))
-            yield piece.up
-            if piece.change.unit == "roles":
-                yield read("each/become_owner.sql")
-        gone = [piece.change.unit for piece in its if piece.change.action in ("remove", "forget")]
-        yield from _noted([piece.after for piece in its], gone)
-
-    def _down(self, its: Sequence[Piece], dropped: bool) -> Iterator[str]:
-        for piece in reversed(its):
-            yield piece.down
-        if dropped:
-            yield read("each/drop_guard.sql")
-            return
-        gone = [piece.change.unit for piece in its if piece.change.action == "create"]
-        yield from _noted([piece.before for piece in its if not piece.stays], gone)
+        return framed(body, self._settings.lock_timeout, self._events)
 
 
-def _noted(made: Sequence[Unit | None], gone: Sequence[str]) -> Iterator[str]:
+def has_events(delta: Delta) -> bool:
+    """Tell whether event triggers are there before or after *delta*, and must be paused."""
+    return delta.kept_by_events or any(isinstance(unit, EventTriggers) for unit in delta.make)
+
+
+def framed(body: Sequence[str], lock_timeout: float, events: bool) -> tuple[str, ...]:
+    """Return the statements of a transaction around *body*; *events*: which event triggers would refuse."""
+    frame = [
+        read("each/session.sql"),
+        f"SET LOCAL lock_timeout = '{int(lock_timeout * 1000)}ms';\n",
+        "-- One change of the guard at a time.\nSELECT pg_advisory_xact_lock(hashtextextended('rlsguard apply', 0));\n",
+        read("each/become_owner.sql"),
+        *([render.pause_event_triggers()] if events else ()),
+        *body,
+        *([render.resume_event_triggers()] if events else ()),
+        read("each/leave_owner.sql"),
+    ]
+    return tuple(remarked(statement) for part in frame for statement in split(part))
+
+
+def within(statements: Sequence[str]) -> tuple[str, ...]:
+    """Return *statements* for a transaction that goes on after them: with its settings as they were."""
+    keep, give_back = split(read("each/keep_settings.sql"))
+    return (keep, *statements, give_back)
+
+
+def making(its: Sequence[Piece], release: Sequence[str] = ()) -> Iterator[str]:
+    """Yield the SQL that makes *its* pieces and notes them."""
+    for piece in its:
+        if piece.change.unit == "map" and release:
+            setting = "SELECT set_config('rlsguard.release', {}, true);\n"
+            yield text(sql.SQL(setting).format(render.array(release)))
+        yield piece.up
+        if piece.change.unit == "roles":
+            yield read("each/become_owner.sql")
+    gone = [piece.change.unit for piece in its if piece.change.action in ("remove", "forget")]
+    yield from noted([piece.after for piece in its], gone)
+
+
+def undoing(its: Sequence[Piece], dropped: bool) -> Iterator[str]:
+    """Yield the SQL that undoes *its* pieces; *dropped*: and with them the guard itself, which they have made."""
+    for piece in reversed(its):
+        yield piece.down
+    if dropped:
+        yield read("each/drop_guard.sql")
+        return
+    gone = [piece.change.unit for piece in its if piece.change.action == "create"]
+    yield from noted([piece.before for piece in its if not piece.stays], gone)
+
+
+def noted(made: Sequence[Unit | None], gone: Sequence[str] = ()) -> Iterator[str]:
+    """Yield the SQL that notes in the manifest what was *made* and what is *gone*."""
     units = [unit for unit in made if unit is not None]
     if units:
         yield render.note(units)

@@ -40,6 +40,7 @@ GUARD_FILES = (
         _functions(
             "expect_policies(IN of_table regclass, IN row_security boolean, IN policies name[])",
             "ending(purposes text[], subjects jsonb)",
+            "reads_same(kind text, key_type text)",
             "expect_kept(IN purposes text[], IN subjects jsonb)",
         ),
     ),

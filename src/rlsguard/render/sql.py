@@ -28,6 +28,7 @@ from rlsguard.plan.model import (
 from rlsguard.render.policy import baseline_expression, conjunction, equals, policy_expression, present_expression
 from rlsguard.render.template import remark, render
 from rlsguard.sqlfiles import read
+from rlsguard.undo import remove_state
 
 # A tenth of a key's rows have no twin, says -0.05 to the planner; the probe then looks as cheap as it is.
 # docs/performance.md has the sweep that found it.
@@ -98,7 +99,10 @@ def _(unit: State) -> str:
         kind=sql.Literal(unit.kind),
         names=array((unit.name.name, *(f"{what}_{unit.kind}" for what in ("key", "change", "order", "spellings")))),
         state=unit.name.sql,
+        named=sql.Literal(str(unit.name)),
         type=_type(key.type.sql),
+        type_named=sql.Literal(key.type.sql),
+        remove=remove_state(unit.kind),
         collate=collate,
         n_distinct=sql.Literal(N_DISTINCT),
         comment=sql.Literal(f"Opt-outs of each {unit.kind} and purpose, in force or taken back"),

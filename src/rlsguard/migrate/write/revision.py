@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from textwrap import dedent
 
 from rlsguard.migrate.model import Index, Step
+from rlsguard.migrate.steps import within
 
 # No character of a statement is a parameter, whatever the driver.
 _RUN = '''\
@@ -51,14 +54,23 @@ def drop_indexes(indexes: Sequence[Index]) -> str:
     return _outside(statement for index in reversed(indexes) for statement in index.down)
 
 
-def statements(sql: Sequence[str], indent: str = "    ") -> str:
-    """Return Python that runs each statement of *sql* by `run`."""
-    return "".join(f"{indent}run(\n{_literal(statement)}\n{indent})\n" for statement in sql)
+def indented(sql: Sequence[str]) -> str:
+    """Return Python that runs *sql*, the same also when Alembic indents it; `dedent` must have been imported."""
+    define = dedent("    " + _RUN)
+    return define + "".join(f"run({_dedented(statement)})\n" for statement in sql)
 
 
-def definition_of_run() -> str:
-    """Return Python that defines `run`."""
-    return _RUN
+def _dedented(statement: str) -> str:
+    literal = _literal(statement)
+    # What Alembic and dedent do to blanks must not reach a text within the statement.
+    if not literal.startswith("r") or re.search(r"[ ]$|^\s+\Z", statement, re.MULTILINE):
+        return repr(statement)
+    quotes = literal[1:4]
+    return f"dedent(r{quotes}\n{statement}\n{quotes}).strip()"
+
+
+def _run(sql: Sequence[str], indent: str = "    ") -> str:
+    return "".join(f"{indent}run({_literal(statement)})\n" for statement in sql)
 
 
 def _body(steps: Sequence[tuple[str, Sequence[str]]]) -> str:
@@ -66,7 +78,7 @@ def _body(steps: Sequence[tuple[str, Sequence[str]]]) -> str:
         return ""
     if len(steps) == 1:  # one transaction: Alembic's own, which notes the revision too
         ((_, only),) = steps
-        return f"{_RUN}\n{statements(only)}"
+        return f"{_RUN}\n{_run(within(only))}"
     parts = [_RUN, _TRANSACTION, "\n    with context.autocommit_block():\n"]
     for number, (title, sql) in enumerate(steps, 1):
         parts.append(f"        # {number} of {len(steps)}: {_one_line(title)}\n        transaction(\n")
@@ -76,12 +88,12 @@ def _body(steps: Sequence[tuple[str, Sequence[str]]]) -> str:
 
 
 def _outside(sql: Iterator[str]) -> str:
-    return f"{_RUN}\n    with context.autocommit_block():\n{statements(tuple(sql), indent='        ')}"
+    return f"{_RUN}\n    with context.autocommit_block():\n{_run(tuple(sql), indent='        ')}"
 
 
 def _literal(statement: str) -> str:
     """Return a Python literal of *statement* that reads as SQL, if there is one."""
-    raw = statement.isprintable() or all(c == "\n" or c.isprintable() for c in statement)
+    raw = all(c == "\n" or c.isprintable() for c in statement)
     if raw and '"""' not in statement and not statement.endswith(('"', "\\")):
         return f'r"""{statement}"""'
     if raw and "'''" not in statement and not statement.endswith(("'", "\\")):
