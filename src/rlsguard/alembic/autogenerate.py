@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -95,7 +96,9 @@ def _sql(op: ops.MigrateOperation) -> str:
     dialect: Dialect = PGDialect(paramstyle="named")  # type: ignore[no-untyped-call]
     context = MigrationContext.configure(dialect=dialect, opts={"as_sql": True, "output_buffer": text})
     try:
-        Operations(context).invoke(op)
+        with warnings.catch_warnings():  # these come when it is run
+            warnings.simplefilter("ignore")
+            Operations(context).invoke(op)
     except Exception as error:
         # It can be anybody's operation, which needs a database to be run.
         _log.warning("rlsguard: %s is not looked at, for it cannot be told as SQL: %s", type(op).__name__, error)

@@ -80,7 +80,10 @@ def around(
             stopped = _make(conn, changes, touched, units)
             if stopped is None:
                 delta = look(conn, datamap, lock_timeout=lock_timeout)
-                return _around(delta, before, in_the_way, touched, lock_timeout)
+                # What a table had that was dropped goes with it, and must be made again with it.
+                forgotten = {entry.unit for entry in delta.forget}
+                lost = [unit for unit in units if unit.unit in forgotten and unit not in in_the_way]
+                return _around(delta, before, (*in_the_way, *lost), touched, lock_timeout)
         touched |= stopped
 
 
@@ -90,7 +93,7 @@ def standing(conn: psycopg.Connection[Any]) -> tuple[tuple[Unit, ...], bool]:
         conn.execute(read("each/session.sql"))
         enter_owner(conn)
         installed = load_installed(conn)
-    units = (unit_of(entry) for entry in installed.manifest.values())
+    units = (unit_of(entry) for entry in installed.manifest.values() if not entry.table_gone)
     events = any(name.startswith("event trigger ") for name in installed.objects)
     return tuple(unit for unit in units if unit is not None), events
 
@@ -152,24 +155,24 @@ def _make(
 
 
 def _around(
-    delta: Delta, before: tuple[str, ...], in_the_way: Sequence[Unit], touched: Touched, lock_timeout: float
+    delta: Delta, before: tuple[str, ...], lost: Sequence[Unit], touched: Touched, lock_timeout: float
 ) -> Around:
     events = has_events(delta)
     new = not delta.installed.manifest
     its = [piece for piece in pieces(delta) if piece.up or piece.change.action == "forget"]
     if not its:
         return Around(delta, before, (), (), ())
-    taken_off = {unit.unit for unit in in_the_way}
-    others = [piece for piece in its if piece.change.unit not in taken_off]
+    names = {unit.unit for unit in lost}
+    others = [piece for piece in its if piece.change.unit not in names]
     undo_after = framed(
         [*undoing(others, new), *taking_off(resting_on(delta.plan.units, touched))], lock_timeout, events
     )
     undo_after += split(read("each/drop_roles.sql")) if new else ()
-    put_back = [*(render.statements(unit) for unit in in_the_way), *noted(in_the_way)]
+    put_back = [*(render.statements(unit) for unit in lost), *noted(lost)]
     return Around(
         delta,
         before,
         within(framed(list(making(its)), lock_timeout, events)),
         within(undo_after),
-        within(framed(put_back, lock_timeout, events)) if in_the_way else (),
+        within(framed(put_back, lock_timeout, events)) if lost else (),
     )
