@@ -186,7 +186,9 @@ _ENTRIES: Mapping[str, str] = {
     "trans": f"  bank.trans: {{holds: [financial], subject: {{{_BY_ACCOUNT}}}}}\n",
     "loan": f"  bank.loan: {{holds: [financial], subject: {{{_BY_ACCOUNT}}}, audit: {{}}}}\n",
     "redacted": f"  bank.loan: {{holds: [financial], subject: {{{_BY_ACCOUNT}}}, audit: {{redact: [amount]}}}}\n",
-    "card": "  bank.card: {holds: [financial], subject: {client: [disp_id = bank.disp.disp_id, client_id]}, joint: all}\n",
+    "card": """  bank.card:
+    {holds: [financial], subject: {client: [disp_id = bank.disp.disp_id, client_id]}, joint: all}
+""",
     "odd": """  'bank."Standing ""Order""; 100%"':
     {holds: [financial], subject: {client: ['"Für Konto" = bank.disp.account_id', client_id]}}
 """,

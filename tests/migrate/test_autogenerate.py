@@ -42,39 +42,63 @@ def project(db: Database, tmp_path: Path) -> Project:
 
 
 def test_up_down_and_up_again(project: Project, db: Database) -> None:
-    on_the_way_up: list[str] = []
+    dumps: list[str] = []
     for number, stage in enumerate(STAGES, 1):
         text = project.revise(stage)
         assert ("rlsguard" in text) == (number >= _GUARDED)
         project.upgrade()
-        on_the_way_up.append(dump(db))
-        if number >= _GUARDED:
-            loaded = datamap.load(project.map_path)
-            assert not applying.apply(db.conn, loaded, dry_run=True).changes
+        dumps.append(dump(db))
         if number == _GUARDED:
             db.execute(_ROWS)
             opt_out(db, 1, "marketing")
         if number >= _GUARDED:
+            assert not applying.apply(db.conn, datamap.load(project.map_path), dry_run=True).changes
             assert _seen(db) == [[2], [20], [101], [1001]]
-    assert len(on_the_way_up) == 12
+    assert len(dumps) == 12
     with db.connect() as conn:
         found = check(conn, datamap.load(project.map_path), scratch=db.server.dsn()).findings
     assert [finding for finding in found if finding.severity == "error"] == []
 
-    revisions = [each.revision for each in ScriptDirectory.from_config(project.config).walk_revisions()][::-1]
+    revisions = _revisions(project)
     for number in range(len(STAGES) - 1, 0, -1):
         project.downgrade(revisions[number - 1])
         if number >= _GUARDED:
             assert _seen(db) == [[2], [20], [101], [1001]]
-        assert "\n".join(_difference(on_the_way_up[number - 1], dump(db))) == "", STAGES[number - 1].message
+            assert _difference(dumps[number - 1], dump(db)) == "", STAGES[number - 1].message
+        else:
+            # The ledger stays, and takes hold again.
+            assert db.execute("SELECT subject_key, action FROM rlsguard.opt_out_event") == [("1", "opt_out")]
+            assert _difference(dumps[number - 1], dump(db, "--exclude-schema=rlsguard")) == ""
     project.downgrade("base")
     for number, revision in enumerate(revisions, 1):
         project.upgrade(revision)
-        assert "\n".join(_difference(on_the_way_up[number - 1], dump(db))) == "", STAGES[number - 1].message
+        if number >= _GUARDED:
+            assert _difference(dumps[number - 1], dump(db)) == "", STAGES[number - 1].message
+            assert db.execute("SELECT subject_key FROM rlsguard.opt_out_client WHERE in_force") in ([(1,)], [("1",)])
 
 
-def _difference(wanted: str, found: str) -> list[str]:
-    return [*difflib.unified_diff(wanted.splitlines(), found.splitlines(), n=1, lineterm="")]
+def test_nothing_is_left_where_nobody_opted_out(project: Project, db: Database) -> None:
+    empty = dump(db)
+    for stage in STAGES[_GUARDED - 2 : _GUARDED + 1]:
+        project.revise(stage)
+        project.upgrade()
+    guarded = dump(db)
+    project.downgrade("base")
+    # Alembic's own table stays, empty.
+    db.execute("DROP TABLE alembic_version")
+    assert _difference(empty, dump(db)) == ""
+    assert db.execute("SELECT FROM pg_roles WHERE rolname ~ '^rlsguard'") == []
+    project.upgrade()
+    assert _difference(guarded, dump(db)) == ""
+
+
+def _revisions(project: Project) -> list[str]:
+    """Return the revisions, oldest first."""
+    return [each.revision for each in ScriptDirectory.from_config(project.config).walk_revisions()][::-1]
+
+
+def _difference(wanted: str, found: str) -> str:
+    return "\n".join(difflib.unified_diff(wanted.splitlines(), found.splitlines(), n=1, lineterm=""))
 
 
 def _seen(db: Database) -> list[list[int]]:
