@@ -63,6 +63,8 @@ def indented(sql: Sequence[str]) -> str:
 def _dedented(statement: str) -> str:
     literal = _literal(statement)
     # What Alembic and dedent do to blanks must not reach a text within the statement.
+    if "\n" not in literal:
+        return literal
     if not literal.startswith("r") or re.search(r"[ ]$|^\s+\Z", statement, re.MULTILINE):
         return repr(statement)
     quotes = literal[1:4]
@@ -93,6 +95,8 @@ def _outside(sql: Iterator[str]) -> str:
 
 def _literal(statement: str) -> str:
     """Return a Python literal of *statement* that reads as SQL, if there is one."""
+    if statement.isprintable() and not set(statement) & {'"', "\\"}:
+        return f'"{statement}"'
     raw = all(c == "\n" or c.isprintable() for c in statement)
     if raw and '"""' not in statement and not statement.endswith(('"', "\\")):
         return f'r"""{statement}"""'
