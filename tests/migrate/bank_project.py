@@ -26,7 +26,7 @@ import rlsguard.alembic
 
 config = context.config
 if context.is_offline_mode():
-    context.configure(dialect_name="postgresql", target_metadata=config.attributes["metadata"], literal_binds=True)
+    context.configure(dialect_name="postgresql", literal_binds=True, dialect_opts={"paramstyle": "named"})
     with context.begin_transaction():
         context.run_migrations()
 else:
