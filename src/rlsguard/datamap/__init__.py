@@ -1,7 +1,7 @@
 """The data map: YAML in, a frozen `DataMap` out, every error with file, line and column."""
 
 from rlsguard.datamap.document import json_schema
-from rlsguard.datamap.load import load
+from rlsguard.datamap.load import digest, load
 from rlsguard.datamap.model import DataMap
 
-__all__ = ["DataMap", "json_schema", "load"]
+__all__ = ["DataMap", "digest", "json_schema", "load"]

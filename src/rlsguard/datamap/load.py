@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,21 @@ def load(path: str | Path) -> DataMap:
     if problems:
         raise MapError(dict.fromkeys(problems))
     return _datamap(checked, positions)
+
+
+def digest(path: Path) -> str:
+    """Return the sha256 of a data map, in hex: that of its file, or of what `sha256sum *.yaml` prints in its folder.
+
+    Raises:
+        RlsguardError: it cannot be read.
+    """
+    try:
+        found = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in _files(path)}
+    except OSError as error:
+        raise RlsguardError(f"{path}: {error.strerror or error}") from error
+    if not path.is_dir():
+        return found[path.name]
+    return hashlib.sha256("".join(f"{each}  {name}\n" for name, each in found.items()).encode()).hexdigest()
 
 
 def _files(path: Path) -> list[Path]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from psycopg import sql
 
-from rlsguard import __version__
+from rlsguard import __version__, datamap
 from rlsguard.datamap.model import DataMap
 from rlsguard.delta import Delta
 from rlsguard.migrate.locks import remarked
@@ -20,19 +20,18 @@ from rlsguard.plan.model import Notice
 from rlsguard.render.template import text
 
 
-def find_migration(delta: Delta, datamap: DataMap, map_path: Path, settings: Settings) -> Migration:
-    """Return the migration that makes *delta*, found for *datamap*, which was read from *map_path*."""
+def find_migration(delta: Delta, wanted: DataMap, map_path: Path, settings: Settings) -> Migration:
+    """Return the migration that makes *delta*, found for *wanted*, which was read from *map_path*."""
     steps = find_steps(delta, settings)
-    indexes = tuple(_indexes(delta, datamap))
+    indexes = tuple(_indexes(delta, wanted))
     changes = tuple(map(str, delta.changes)) + tuple(f"create index on {index.table}" for index in indexes)
-    notices = (*delta.notices, *_not_indexed(delta, datamap))
+    notices = (*delta.notices, *_not_indexed(delta, wanted))
     return Migration(tuple(_remarks(delta, map_path, len(steps))), steps, indexes, changes, notices)
 
 
 def _remarks(delta: Delta, map_path: Path, steps: int) -> Iterator[str]:
-    digest = hashlib.sha256(map_path.read_bytes()).hexdigest()
     live = delta.live
-    yield f"Made by rlsguard {__version__} from {map_path.name} (sha256 {digest[:16]}),"
+    yield f"Made by rlsguard {__version__} from {map_path.name} (sha256 {datamap.digest(map_path)[:16]}),"
     yield f"for database {live.database} as it was, PostgreSQL {live.major}. Running it takes no rlsguard."
     if delta.plan.bypass:
         yield "Run it as a superuser: it lets the guard's owner read past row security."
@@ -44,8 +43,8 @@ def _remarks(delta: Delta, map_path: Path, steps: int) -> Iterator[str]:
     yield "A statement that could hold somebody up says by which lock; the others take none that anybody waits for."
 
 
-def _indexes(delta: Delta, datamap: DataMap) -> Iterator[Index]:
-    for table, columns in missing_indexes(datamap, delta.live):
+def _indexes(delta: Delta, wanted: DataMap) -> Iterator[Index]:
+    for table, columns in missing_indexes(wanted, delta.live):
         if table.kind == "r":
             name = _index_name(table.name.name, columns)
             listed = sql.SQL(", ").join(map(Name, columns))
@@ -55,8 +54,8 @@ def _indexes(delta: Delta, datamap: DataMap) -> Iterator[Index]:
             yield Index(table.name, columns, (drop, remarked(text(make))), (drop,))
 
 
-def _not_indexed(delta: Delta, datamap: DataMap) -> Iterator[Notice]:
-    for table, columns in missing_indexes(datamap, delta.live):
+def _not_indexed(delta: Delta, wanted: DataMap) -> Iterator[Notice]:
+    for table, columns in missing_indexes(wanted, delta.live):
         if table.kind == "p":
             words = "no index begins with it, and on a partitioned table none can be made CONCURRENTLY: docs/migrate.md"
             yield Notice(f"{table.name} ({', '.join(columns)})", words)

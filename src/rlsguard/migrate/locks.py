@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from rlsguard.migrate.statements import without_remarks
 from rlsguard.names import IDENTIFIER
+from rlsguard.render.template import remark, text
 
 _CATALOG = "Milliseconds: only the catalog changes."
 _RULES = tuple(
@@ -83,4 +84,4 @@ def lock_of(statement: str) -> Lock | None:
 def remarked(statement: str) -> str:
     """Return *statement* after a remark of its lock, if it has one."""
     lock = lock_of(statement)
-    return statement if lock is None else f"-- {lock}\n{statement}"
+    return statement if lock is None else f"{text(remark(f'-- {lock}'))}\n{statement}"

@@ -14,6 +14,7 @@ from alembic.util import CommandError, rev_id
 from rlsguard.migrate.model import Migration
 from rlsguard.migrate.write import revision
 from rlsguard.problems import RlsguardError
+from rlsguard.render.template import remark, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def write_revisions(migration: Migration, message: str, place: Place, applied: C
             body, undo = revision.make_indexes(migration.indexes), revision.drop_indexes(migration.indexes)
             head = _add(script, f"{message}: indexes", head, place.splice, body, undo, files)
         if migration.steps:
-            remarks = "".join(f"# {line}\n    " for line in migration.remarks)
+            remarks = "".join(f"{text(remark(f'# {line}'))}\n    " for line in migration.remarks)
             body, undo = revision.upgrade(migration.steps), revision.downgrade(migration.steps)
             _add(script, message, head, place.splice and not files, remarks + body, undo, files)
         return files

@@ -41,7 +41,7 @@ def down(migration: Migration) -> str:
 
 def remarks(migration: Migration) -> str:
     """Return what a reviewer should know, as a comment."""
-    return "".join(f"-- {line}\n" for line in migration.remarks)
+    return "".join(f"{text(remark(f'-- {line}'))}\n" for line in migration.remarks)
 
 
 def title(words: str, number: int, of: int) -> str:
