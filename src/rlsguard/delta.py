@@ -18,7 +18,7 @@ from rlsguard.problems import RlsguardError, did_you_mean
 
 LEDGER_GONE = "the ledger, rlsguard.opt_out_event, is gone; bring it back first: docs/restore.md, If the ledger is gone"
 
-Action = Literal["create", "replace", "remove", "forget", "revoke", "let in"]
+Action = Literal["create", "replace", "remove", "forget", "revoke", "let in", "let out"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class Delta:
         # Tables that stay guarded though the map has them no more ask the views of then.
         views = [unit for unit in before if isinstance(unit, View) and unit.unit not in gone]
         needed = granted_for([*views, *self.plan.units])
-        return granted_for(before).beyond(needed, self.installed.objects)
+        return granted_for(before).beyond(needed).found(self.installed.objects)
 
     @property
     def notices(self) -> tuple[Notice, ...]:

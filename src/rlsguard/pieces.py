@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from psycopg import sql
 
 from rlsguard import render
-from rlsguard.catalog.installed import Installed, ManifestEntry
+from rlsguard.catalog.installed import ManifestEntry
 from rlsguard.delta import Change, Delta
 from rlsguard.names import QualifiedName
 from rlsguard.plan.event_triggers import EventTriggers
@@ -59,15 +59,11 @@ def pieces(delta: Delta) -> Iterator[Piece]:
     # Event triggers last: they would refuse the removals.
     events = [unit for unit in delta.make if isinstance(unit, EventTriggers)]
     for unit in (unit for unit in delta.make if unit not in events):
-        piece = _making(unit, delta, changes[False, unit.unit])
+        change = changes[False, unit.unit]
         if isinstance(unit, Grants):
-            # The policies of hop tables lock these, each by itself.
-            hops = tuple(table.table for table in unit.tables if table.let_guard_in)
-            bare = replace(unit, tables=tuple(replace(table, let_guard_in=False) for table in unit.tables))
-            yield replace(piece, up=render.statements(bare))
-            yield from (_letting_in(table, delta.installed) for table in hops)
+            yield from _granting(unit, delta, change)
         else:
-            yield piece
+            yield _making(unit, delta, change)
     for entry in delta.remove:
         before = unit_of(entry)
         up = _text(*_removal(entry))
@@ -78,17 +74,40 @@ def pieces(delta: Delta) -> Iterator[Piece]:
     for adder in delta.adders_no_more:
         change = Change("revoke", f"audit by {adder}")
         yield Piece(change, _text(stop_adding(adder)), _text(start_adding(adder)), None, None)
-    if delta.surplus:
-        yield Piece(delta.changes[-1], _text(*revoke(delta.surplus)), _text(*grant(delta.surplus)), None, None)
+    surplus = delta.surplus
+    if bare := replace(surplus, hops=()):
+        yield Piece(delta.changes[-1], _text(*revoke(bare)), _text(*grant(bare)), None, None)
+    yield from (_letting_out(table) for table in surplus.hops)
     for entry in delta.forget:
         yield Piece(Change("forget", entry.unit), "", "", None, None, stays=True)
 
 
-def _letting_in(table: QualifiedName, installed: Installed) -> Piece:
-    """Return the part of the grants that locks *table*."""
-    was_in = f"policy {table.schema}.{table.name} rlsguard hop" in installed.objects
-    down = "" if was_in else _text(*revoke(Granted(hops=(table,))))
-    return Piece(Change("let in", f"hop {table}", table), render.let_guard_in(table), down, None, None)
+def _granting(unit: Grants, delta: Delta, change: Change) -> Iterator[Piece]:
+    """Yield the grants, and by itself each part of them that locks one of the user's tables."""
+    whole = _making(unit, delta, change)
+    granted = granted_for([unit])
+    # What was there, or should have been, stays.
+    added = granted.beyond(granted.found(delta.installed.objects)).beyond(granted_for([whole.before]))
+    down = ""
+    if not whole.stays:
+        before = render.statements(_bare(whole.before)) if isinstance(whole.before, Grants) else ""
+        down = before + _text(*revoke(replace(added, hops=())))
+    yield replace(whole, up=render.statements(_bare(unit)), down=down)
+    for table in granted.hops:
+        down = "" if whole.stays or table not in added.hops else _text(*revoke(Granted(hops=(table,))))
+        # Noted anew: what was noted of the grants before lacks this policy.
+        yield Piece(Change("let in", f"hop {table}", table), render.let_guard_in(table), down, unit, None)
+
+
+def _bare(unit: Grants) -> Grants:
+    """Return *unit* without the policies of hop tables."""
+    return replace(unit, tables=tuple(replace(table, let_guard_in=False) for table in unit.tables))
+
+
+def _letting_out(table: QualifiedName) -> Piece:
+    """Return what takes back the policy by which the guard looked over *table*."""
+    hop = Granted(hops=(table,))
+    return Piece(Change("let out", f"hop {table}", table), _text(*revoke(hop)), _text(*grant(hop)), None, None)
 
 
 def _making(unit: Unit, delta: Delta, change: Change) -> Piece:
@@ -132,8 +151,6 @@ def _undoing(unit: Unit) -> Iterator[sql.Composed]:
             yield remove_view(unit.detail)
         case State():
             yield remove_state(unit.kind)
-        case Grants():
-            yield from revoke(granted_for([unit]))
         case EventTriggers():
             yield from remove_event_triggers()
 

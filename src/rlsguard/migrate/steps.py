@@ -54,24 +54,27 @@ class _Group:
 
 def _groups(delta: Delta) -> list[_Group]:
     guard: list[Piece] = []
-    hops: dict[QualifiedName, list[Piece]] = {}
+    hops: dict[str, dict[QualifiedName, list[Piece]]] = {"let in": {}, "let out": {}}
     tables: dict[QualifiedName, list[Piece]] = {}
     last: list[Piece] = []
     for piece in pieces(delta):
         table, action = piece.change.table, piece.change.action
         if table is not None and action != "forget":
-            (hops if action == "let in" else tables).setdefault(table, []).append(piece)
+            hops.get(action, tables).setdefault(table, []).append(piece)
         elif action in ("create", "replace") and not isinstance(piece.after, EventTriggers):
             guard.append(piece)
         else:
             last.append(piece)
     found = [_Group("the guard itself; nothing of yours is touched", "guard", None, guard)] if guard else []
     # Before the policies that look over them.
-    found += [_Group(f"{table}: the guard may look over it", f"hop {table}", table, its) for table, its in hops.items()]
+    words = "the guard may look over it"
+    found += [_Group(f"{table}: {words}", f"hop {table}", table, its) for table, its in hops["let in"].items()]
     found += [_Group(f"{table}: {_told(its)}", str(table), table, its) for table, its in tables.items()]
     if last:
         made = any(isinstance(piece.after, EventTriggers) for piece in last)
         found.append(_Group("event triggers" if made else "what is no longer needed", "end", None, last))
+    words += " no more"
+    found += [_Group(f"{table}: {words}", f"hop {table}", table, its) for table, its in hops["let out"].items()]
     return found
 
 

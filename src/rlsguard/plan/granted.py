@@ -28,19 +28,22 @@ class Granted:
     def __bool__(self) -> bool:
         return self != NOTHING_GRANTED
 
-    def beyond(self, needed: Granted, objects: Collection[str]) -> Granted:
-        """Return what of this *needed* does not have, and is there by what the catalog shows, *objects*."""
+    def beyond(self, other: Granted) -> Granted:
+        """Return what of this *other* does not have."""
         return Granted(
-            tuple(
-                (table, column)
-                for table, column in self.columns
-                if (table, column) not in needed.columns and f"grant {table.schema}.{table.name}.{column}" in objects
-            ),
-            tuple(s for s in self.schemas if s not in needed.schemas and f"usage {s}" in objects),
-            tuple(s for s in self.type_schemas if s not in needed.type_schemas and f"nobody's usage {s}" in objects),
-            tuple(
-                t for t in self.hops if t not in needed.hops and f"policy {t.schema}.{t.name} rlsguard hop" in objects
-            ),
+            tuple(column for column in self.columns if column not in other.columns),
+            tuple(schema for schema in self.schemas if schema not in other.schemas),
+            tuple(schema for schema in self.type_schemas if schema not in other.type_schemas),
+            tuple(table for table in self.hops if table not in other.hops),
+        )
+
+    def found(self, objects: Collection[str]) -> Granted:
+        """Return what of this is there, by what the catalog shows, *objects*."""
+        return Granted(
+            tuple((t, column) for t, column in self.columns if f"grant {t.schema}.{t.name}.{column}" in objects),
+            tuple(schema for schema in self.schemas if f"usage {schema}" in objects),
+            tuple(schema for schema in self.type_schemas if f"nobody's usage {schema}" in objects),
+            tuple(t for t in self.hops if f"policy {t.schema}.{t.name} rlsguard hop" in objects),
         )
 
 
