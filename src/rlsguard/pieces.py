@@ -36,15 +36,17 @@ class Piece:
 
     Attributes:
         up: the SQL that makes it.
-        down: the SQL that undoes it.
+        away: the SQL that takes away what it made that was not there before.
+        back: the SQL that makes again what was there before.
         after: the unit that is there once it is made, for the manifest; None where there is none.
-        before: the unit that was there, to which `down` leads back.
+        before: the unit that was there.
         stays: nothing is undone, for it is not known what was there before, or that is the same.
     """
 
     change: Change
     up: str
-    down: str
+    away: str
+    back: str
     after: Unit | None
     before: Unit | None
     stays: bool = False
@@ -67,19 +69,19 @@ def pieces(delta: Delta) -> Iterator[Piece]:
     for entry in delta.remove:
         before = unit_of(entry)
         up = _text(*_removal(entry))
-        down = "" if before is None else render.statements(before)
-        yield Piece(changes[True, entry.unit], up, down, None, before, stays=before is None)
+        back = "" if before is None else render.statements(before)
+        yield Piece(changes[True, entry.unit], up, "", back, None, before, stays=before is None)
     for unit in events:
         yield _making(unit, delta, changes[False, unit.unit])
     for adder in delta.adders_no_more:
         change = Change("revoke", f"audit by {adder}")
-        yield Piece(change, _text(stop_adding(adder)), _text(start_adding(adder)), None, None)
+        yield Piece(change, _text(stop_adding(adder)), "", _text(start_adding(adder)), None, None)
     surplus = delta.surplus
     if bare := replace(surplus, hops=()):
-        yield Piece(delta.changes[-1], _text(*revoke(bare)), _text(*grant(bare)), None, None)
+        yield Piece(delta.changes[-1], _text(*revoke(bare)), "", _text(*grant(bare)), None, None)
     yield from (_letting_out(table) for table in surplus.hops)
     for entry in delta.forget:
-        yield Piece(Change("forget", entry.unit), "", "", None, None, stays=True)
+        yield Piece(Change("forget", entry.unit), "", "", "", None, None, stays=True)
 
 
 def _granting(unit: Grants, delta: Delta, change: Change) -> Iterator[Piece]:
@@ -88,15 +90,15 @@ def _granting(unit: Grants, delta: Delta, change: Change) -> Iterator[Piece]:
     granted = granted_for([unit])
     # What was there, or should have been, stays.
     added = granted.beyond(granted.found(delta.installed.objects)).beyond(granted_for([whole.before]))
-    down = ""
+    away, back = "", ""
     if not whole.stays:
-        before = render.statements(_bare(whole.before)) if isinstance(whole.before, Grants) else ""
-        down = before + _text(*revoke(replace(added, hops=())))
-    yield replace(whole, up=render.statements(_bare(unit)), down=down)
+        away = _text(*revoke(replace(added, hops=())))
+        back = render.statements(_bare(whole.before)) if isinstance(whole.before, Grants) else ""
+    yield replace(whole, up=render.statements(_bare(unit)), away=away, back=back)
     for table in granted.hops:
-        down = "" if whole.stays or table not in added.hops else _text(*revoke(Granted(hops=(table,))))
+        away = "" if whole.stays or table not in added.hops else _text(*revoke(Granted(hops=(table,))))
         # Noted anew: what was noted of the grants before lacks this policy.
-        yield Piece(Change("let in", f"hop {table}", table), render.let_guard_in(table), down, unit, None)
+        yield Piece(Change("let in", f"hop {table}", table), render.let_guard_in(table), away, "", unit, None)
 
 
 def _bare(unit: Grants) -> Grants:
@@ -107,20 +109,21 @@ def _bare(unit: Grants) -> Grants:
 def _letting_out(table: QualifiedName) -> Piece:
     """Return what takes back the policy by which the guard looked over *table*."""
     hop = Granted(hops=(table,))
-    return Piece(Change("let out", f"hop {table}", table), _text(*revoke(hop)), _text(*grant(hop)), None, None)
+    return Piece(Change("let out", f"hop {table}", table), _text(*revoke(hop)), "", _text(*grant(hop)), None, None)
 
 
 def _making(unit: Unit, delta: Delta, change: Change) -> Piece:
     up = render.statements(unit)
     entry = delta.installed.manifest.get(unit.unit)
     if entry is None:
-        return Piece(change, up, _text(*_undoing(unit)), unit, None)
-    up += _text(*drop_stale(entry.detail, unit.detail))
+        return Piece(change, up, _text(*_undoing(unit)), "", unit, None)
     before = unit_of(entry)
-    down = "" if before is None else render.statements(before) + _text(*drop_stale(unit.detail, before.detail))
     # Of what was mended, or is made differently by another version, nothing else is known than what it is now.
-    stays = before is None or render.statements(before) == render.statements(unit)
-    return Piece(change, up, "" if stays else down, unit, before, stays)
+    stays = before is None or render.statements(before) == up
+    up += _text(*drop_stale(entry.detail, unit.detail))
+    if before is None or stays:
+        return Piece(change, up, "", "", unit, before, stays=True)
+    return Piece(change, up, _text(*drop_stale(unit.detail, before.detail)), render.statements(before), unit, before)
 
 
 def _removal(entry: ManifestEntry) -> Iterator[sql.Composed]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 import io
+from dataclasses import replace
 from pathlib import Path
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from alembic import command
@@ -36,14 +38,19 @@ INSERT INTO bank.account (account_id) VALUES (10), (20);
 INSERT INTO bank.disp (disp_id, client_id, account_id) VALUES (100, 1, 10), (101, 2, 20);
 INSERT INTO bank.trans (trans_id, account_id, amount) VALUES (1000, 10, 1), (1001, 20, 2);
 """
+_EVENTS = "guard: {event_trigger: true}\n"
 _GUARDED = 4  # from this stage on
 
 
 @pytest.fixture
 def project(db: Database, tmp_path: Path) -> Project:
+    return _project(db, tmp_path, "psycopg")
+
+
+def _project(db: Database, tmp_path: Path, driver: str) -> Project:
     db.execute(_ROLES)
     info = db.conn.info
-    return Project(tmp_path, f"postgresql+psycopg://{info.user}@/{info.dbname}?host={info.host}&port={info.port}")
+    return Project(tmp_path, f"postgresql+{driver}://{info.user}@/{info.dbname}?host={info.host}&port={info.port}")
 
 
 def test_up_down_and_up_again(project: Project, db: Database) -> None:
@@ -113,6 +120,58 @@ def test_nothing_to_compare(project: Project, db: Database) -> None:
     db.execute('ALTER POLICY "!rlsguard" ON bank.trans USING (true)')
     with pytest.raises(CommandError, match="rlsguard"):
         command.check(project.config)
+
+
+def test_another_driver(db: Database, tmp_path: Path) -> None:
+    project = _project(db, tmp_path, "psycopg2")
+    for stage in STAGES[_GUARDED - 1 : _GUARDED + 3]:
+        project.revise(stage)
+        project.upgrade()
+    assert not applying.apply(db.conn, datamap.load(project.map_path), dry_run=True).changes
+    path = Path(command.revision(project.config, "by hand").path)
+    path.write_text(path.read_text(encoding="utf-8").replace("    pass\n", _BY_HAND, 1), encoding="utf-8")
+    with pytest.raises(CommandError, match="takes the driver psycopg"):
+        project.upgrade()
+
+
+def test_event_triggers_let_it_through(project: Project, db: Database) -> None:
+    for stage in STAGES[:_GUARDED]:
+        project.revise(stage if not stage.map else replace(stage, map=_EVENTS + stage.map))
+        project.upgrade()
+    before = dump(db)
+    for stage in (STAGES[6], STAGES[8], STAGES[10]):
+        project.revise(replace(stage, map=_EVENTS + stage.map))
+        project.upgrade()
+        assert not applying.apply(db.conn, datamap.load(project.map_path), dry_run=True).changes
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="belongs to the guard"):
+            db.execute('ALTER POLICY "!rlsguard" ON bank.trans USING (true)')
+    project.downgrade("-3")
+    assert _difference(before, dump(db)) == ""
+
+
+def test_a_table_that_a_path_crosses_is_dropped(project: Project, db: Database) -> None:
+    for stage in STAGES[:_GUARDED]:
+        project.revise(stage)
+        project.upgrade()
+    before = dump(db)
+    models = STAGES[0].models()
+    sa.Table(
+        "owner",
+        models,
+        sa.Column("client_id", sa.Integer, sa.ForeignKey("bank.client.client_id"), primary_key=True),
+        sa.Column("account_id", sa.Integer, sa.ForeignKey("bank.account.account_id"), primary_key=True),
+    )
+    text = STAGES[_GUARDED - 1].map.replace("bank.disp", "bank.owner")
+    text = "\n".join(line for line in text.splitlines() if not line.startswith("  bank.trans"))
+    project.revise(Stage("no disp", lambda: models, text))
+    project.upgrade()
+    assert not applying.apply(db.conn, datamap.load(project.map_path), dry_run=True).changes
+    db.execute("INSERT INTO bank.client VALUES (1, ''), (2, ''); INSERT INTO bank.account VALUES (10), (20)")
+    db.execute("INSERT INTO bank.owner VALUES (1, 10), (2, 20)")
+    opt_out(db, 1, "marketing")
+    assert column(db, "SELECT account_id FROM bank.account", user="campaign_app") == [20]
+    project.downgrade("-1")
+    assert _difference(before, dump(db)) == ""
 
 
 def test_a_map_that_does_not_fit(project: Project, db: Database) -> None:

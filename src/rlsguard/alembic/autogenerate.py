@@ -32,18 +32,18 @@ _log = logging.getLogger(__name__)
 
 
 class GuardOp(ops.MigrateOperation):
-    """Statements of the guard's, and those that undo them."""
+    """Statements of the guard's, and those that undo them; `what` they do, in words."""
 
-    def __init__(self, up: tuple[str, ...], down: tuple[str, ...]) -> None:
-        self.up, self.down = up, down
+    def __init__(self, up: tuple[str, ...], down: tuple[str, ...], what: tuple[str, ...]) -> None:
+        self.up, self.down, self.what = up, down, what
 
     def reverse(self) -> GuardOp:
         """Return what undoes it."""
-        return GuardOp(self.down, self.up)
+        return GuardOp(self.down, self.up, tuple(f"undo: {each}" for each in self.what))
 
     def to_diff_tuple(self) -> tuple[Any, ...]:
         """Return how `alembic check` names it."""
-        return ("rlsguard", len(self.up))
+        return ("rlsguard", *self.what)
 
 
 @comparators.dispatch_for("schema", **_LAST)
@@ -60,15 +60,17 @@ def _compare(context: AutogenContext, upgrade_ops: ops.UpgradeOps, schemas: Iter
     for change in found.delta.changes:
         _log.info("rlsguard: detected %s", change)
     if found.before or found.undo_before:
-        upgrade_ops.ops.insert(0, GuardOp(found.before, found.undo_before))
+        what = tuple(f"take off {unit.unit}" for unit in found.taken_off)
+        upgrade_ops.ops.insert(0, GuardOp(found.before, found.undo_before, what))
     if found.after:
-        upgrade_ops.ops.append(GuardOp(found.after, found.undo_after))
+        what = tuple(str(change) for change in found.delta.changes)
+        upgrade_ops.ops.append(GuardOp(found.after, found.undo_after, what))
 
 
 @renderers.dispatch_for(GuardOp)
 def _render(context: AutogenContext, op: GuardOp) -> str:
     context.imports.add("from textwrap import dedent")
-    return revision.indented(op.up)
+    return revision.indented(op.up, op.what)
 
 
 @Operations.implementation_for(GuardOp)

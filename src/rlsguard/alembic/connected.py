@@ -55,6 +55,6 @@ def connected(context: MigrationContext, *, same: bool = False) -> Iterator[psyc
 
 def _conninfo(url: URL) -> str:
     options: dict[str, Any] = {name: value for name, value in url.query.items() if isinstance(value, str)}
-    options |= {"host": url.host, "port": url.port, "user": url.username, "password": url.password}
-    options["dbname"] = url.database
-    return make_conninfo(**{name: value for name, value in options.items() if value is not None})
+    named: dict[str, Any] = {"host": url.host, "port": url.port, "user": url.username, "password": url.password}
+    named["dbname"] = url.database
+    return make_conninfo(**options, **{name: value for name, value in named.items() if value is not None})

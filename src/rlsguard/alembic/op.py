@@ -39,7 +39,7 @@ def taken_off(*tables: str) -> Iterator[None]:
     touched = frozenset((QualifiedName(*split_identifiers(table)), None) for table in tables)
     with connected(context, same=True) as conn:
         units, events = standing(conn)
-        for statement in within(framed(list(taking_off(resting_on(units, touched))), 5.0, events)):
+        for statement in within(framed(list(taking_off(resting_on(units, touched))), 5.0, events, resume=False)):
             conn.execute(statement)
     yield
     keep_settings, give_back_settings = split(read("each/keep_settings.sql"))

@@ -7,7 +7,7 @@ the way is found by making the changes and undoing them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
@@ -22,7 +22,7 @@ from rlsguard.migrate.statements import split
 from rlsguard.migrate.steps import framed, has_events, making, noted, undoing, within
 from rlsguard.names import Name, QualifiedName
 from rlsguard.pieces import pieces
-from rlsguard.plan.model import Protection, State, Unit, View
+from rlsguard.plan.model import Grants, MapRows, Protection, State, Unit, View
 from rlsguard.plan.recorded import unit_of
 from rlsguard.render.template import text
 from rlsguard.sqlfiles import read
@@ -45,13 +45,15 @@ class Around:
     """What goes before and after schema changes, as statements.
 
     Attributes:
-        before: takes off what stands in their way; nothing where nothing does.
+        taken_off: units that stand in their way, or go with a table that is dropped.
+        before: takes those off that stand in their way.
         after: makes the guard what the map says.
         undo_after: undoes `after`; on the way back it comes first.
         undo_before: puts back what `before` took off; it comes last.
     """
 
     delta: Delta
+    taken_off: tuple[Unit, ...]
     before: tuple[str, ...]
     after: tuple[str, ...]
     undo_after: tuple[str, ...]
@@ -72,7 +74,7 @@ def around(
     touched: Touched = frozenset()
     while True:
         in_the_way = resting_on(units, touched)
-        before = within(framed(list(taking_off(in_the_way)), lock_timeout, events)) if in_the_way else ()
+        before = within(framed(list(taking_off(in_the_way)), lock_timeout, events, resume=False)) if in_the_way else ()
         with conn.transaction(force_rollback=True):
             for statement in before:
                 conn.execute(statement)
@@ -161,18 +163,23 @@ def _around(
     new = not delta.installed.manifest
     its = [piece for piece in pieces(delta) if piece.up or piece.change.action == "forget"]
     if not its:
-        return Around(delta, before, (), (), ())
+        return Around(delta, tuple(lost), before, (), (), ())
+    # On the way back, some of this names tables and columns that are only there again once the changes are undone.
     names = {unit.unit for unit in lost}
-    others = [piece for piece in its if piece.change.unit not in names]
-    undo_after = framed(
-        [*undoing(others, new), *taking_off(resting_on(delta.plan.units, touched))], lock_timeout, events
-    )
+    later = [piece for piece in its if isinstance(piece.before, Grants | MapRows) and not piece.stays]
+    sooner = [replace(p, back="", before=None) if p in later else p for p in its if p.change.unit not in names]
+    # First what the rest would stand on.
+    off = resting_on(delta.plan.units, touched)
+    off += tuple(u for u in delta.plan.units if isinstance(u, Protection) and u.unit in names and u not in off)
+    put_back = [*(piece.back for piece in later), *(render.statements(unit) for unit in lost)]
+    put_back += noted([*(piece.before for piece in later), *lost])
+    undo_after = framed([*taking_off(off), *undoing(sooner, new)], lock_timeout, events, resume=not put_back)
     undo_after += split(read("each/drop_roles.sql")) if new else ()
-    put_back = [*(render.statements(unit) for unit in lost), *noted(lost)]
     return Around(
         delta,
+        tuple(lost),
         before,
         within(framed(list(making(its)), lock_timeout, events)),
         within(undo_after),
-        within(framed(put_back, lock_timeout, events)) if lost else (),
+        within(framed(put_back, lock_timeout, events)) if put_back else (),
     )

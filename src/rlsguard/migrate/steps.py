@@ -112,8 +112,14 @@ def has_events(delta: Delta) -> bool:
     return delta.kept_by_events or any(isinstance(unit, EventTriggers) for unit in delta.make)
 
 
-def framed(body: Sequence[str], lock_timeout: float, events: bool) -> tuple[str, ...]:
-    """Return the statements of a transaction around *body*; *events*: which event triggers would refuse."""
+def framed(body: Sequence[str], lock_timeout: float, events: bool, *, resume: bool = True) -> tuple[str, ...]:
+    """Return the statements of a transaction around *body*.
+
+    Args:
+        lock_timeout: seconds.
+        events: event triggers are there, which would refuse it, and are paused.
+        resume: they go on after it.
+    """
     frame = [
         read("each/session.sql"),
         f"SET LOCAL lock_timeout = '{int(lock_timeout * 1000)}ms';\n",
@@ -121,7 +127,7 @@ def framed(body: Sequence[str], lock_timeout: float, events: bool) -> tuple[str,
         read("each/become_owner.sql"),
         *([render.pause_event_triggers()] if events else ()),
         *body,
-        *([render.resume_event_triggers()] if events else ()),
+        *([render.resume_event_triggers()] if events and resume else ()),
         read("each/leave_owner.sql"),
     ]
     return tuple(remarked(statement) for part in frame for statement in split(part))
@@ -149,7 +155,8 @@ def making(its: Sequence[Piece], release: Sequence[str] = ()) -> Iterator[str]:
 def undoing(its: Sequence[Piece], dropped: bool) -> Iterator[str]:
     """Yield the SQL that undoes *its* pieces; *dropped*: and with them the guard itself, which they have made."""
     for piece in reversed(its):
-        yield piece.down
+        yield piece.away
+        yield piece.back
     if dropped:
         yield read("each/drop_guard.sql")
         return

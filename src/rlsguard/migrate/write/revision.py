@@ -54,10 +54,12 @@ def drop_indexes(indexes: Sequence[Index]) -> str:
     return _outside(statement for index in reversed(indexes) for statement in index.down)
 
 
-def indented(sql: Sequence[str]) -> str:
+def indented(sql: Sequence[str], what: Sequence[str]) -> str:
     """Return Python that runs *sql*, the same also when Alembic indents it; `dedent` must have been imported."""
-    define = dedent("    " + _RUN)
-    return define + "".join(f"run({_dedented(statement)})\n" for statement in sql)
+    if not sql:
+        return ""
+    told = "".join(f"# rlsguard: {_one_line(each)}\n" for each in what)
+    return told + dedent("    " + _RUN) + "".join(f"run({_dedented(statement)})\n" for statement in sql)
 
 
 def _dedented(statement: str) -> str:
