@@ -79,7 +79,7 @@ REVOKE ALL ON FUNCTION rlsguard.ending(text[], jsonb) FROM PUBLIC;
 
 -- A type by which every key in the ledger stays the same text, such as bigint for integer, makes nobody another person.
 CREATE OR REPLACE FUNCTION rlsguard.reads_same(kind text, key_type text) RETURNS boolean
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql STABLE STRICT
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
