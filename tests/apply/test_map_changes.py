@@ -149,20 +149,31 @@ def test_the_name_of_the_key_has_passed_to_another_column(bank):
         apply(bank, BANK_MAP)
 
 
-def test_the_key_has_another_type(bank):
-    apply(
-        bank,
-        "version: 1\nsubjects: {client: {table: bank.client, key: client_id}}\npurposes: {marketing: {}}\n",
-        prune=[load(BANK_MAP).tables[name].table for name in load(BANK_MAP).tables],
-    )
+_NO_TABLES = "version: 1\nsubjects: {client: {table: bank.client, key: client_id}}\npurposes: {marketing: {}}\n"
+
+
+def test_the_key_has_a_type_in_which_it_reads_the_same(bank):
+    apply(bank, _NO_TABLES, prune=[load(BANK_MAP).tables[name].table for name in load(BANK_MAP).tables])
     bank.execute("ALTER TABLE bank.client ALTER client_id TYPE bigint")
     bank.execute("ALTER TABLE bank.disp ALTER client_id TYPE bigint")
-    with pytest.raises(RlsguardError, match=r"opt-outs of client are recorded as integer; .* is bigint now"):
-        apply(bank, BANK_MAP)
-    with bank.connect() as conn:
-        uninstall(conn)
     apply(bank, BANK_MAP)
     assert visible(bank, "campaign_app") == WITHOUT_1
+    opt_out(bank, 5_000_000_000, "marketing")
+
+
+def test_the_key_has_a_type_in_which_it_reads_differently(bank):
+    apply(bank, _NO_TABLES, prune=[load(BANK_MAP).tables[name].table for name in load(BANK_MAP).tables])
+    for table in ("client", "disp"):
+        bank.execute(f"ALTER TABLE bank.{table} ALTER client_id TYPE numeric(12, 2)")
+    # 1 is 1 as a numeric too. What reads differently is a date.
+    apply(bank, _NO_TABLES)
+    bank.execute("ALTER TABLE bank.disp DROP CONSTRAINT disp_client_id_fkey")
+    for table in ("client", "disp"):
+        bank.execute(f"ALTER TABLE bank.{table} ALTER client_id TYPE date USING date '2026-01-01' + client_id::int")
+    with pytest.raises(RlsguardError, match=r"opt-outs of client are recorded as numeric; .* is date now"):
+        apply(bank, BANK_MAP)
+    with pytest.raises(RlsguardError, match="recorded as numeric"):
+        apply(bank, _NO_TABLES)
 
 
 def test_a_ledger_that_outlived_the_guard_is_not_forgotten(bank):
