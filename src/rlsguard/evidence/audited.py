@@ -31,8 +31,8 @@ class Audited:
         object_name: qualified, as SQL spells it.
         statement: None where it is not logged, or is in an earlier line of the same statement and substatement.
         previously: it is in an earlier line.
-        parameters: as they were logged, None where they are not. NULL and the empty string look alike; so do none at all
-            and a single one that is `<none>`.
+        parameters: as they were logged, None where they are not. NULL and the empty string look alike; so do none at
+            all and a single one that is `<none>`.
         rows: how many there were, where pgaudit.log_rows is on.
     """
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 class LogLine(NamedTuple):
     """One entry. A field that the form of the log does not have, or that was empty, is "" (numbers: 0).
 
-    `session_id` and `line_num` name it (https://www.postgresql.org/docs/current/runtime-config-logging.html, %c and %l).
+    `session_id` and `line_num` name it: %c and %l of log_line_prefix, as the page of runtime-config-logging has them.
     A tuple, for there are millions of them.
 
     Attributes:
