@@ -3,7 +3,7 @@ protected than it was, or shut, until the next."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from psycopg import sql
@@ -141,7 +141,7 @@ def within(statements: Sequence[str]) -> tuple[str, ...]:
 
 def making(its: Sequence[Piece], release: Sequence[str] = ()) -> Iterator[str]:
     """Yield the SQL that makes *its* pieces and notes them."""
-    for piece in its:
+    for piece in _events_last(its):
         if piece.change.unit == "map" and release:
             setting = "SELECT set_config('rlsguard.release', {}, true);\n"
             yield text(sql.SQL(setting).format(render.array(release)))
@@ -154,7 +154,7 @@ def making(its: Sequence[Piece], release: Sequence[str] = ()) -> Iterator[str]:
 
 def undoing(its: Sequence[Piece], dropped: bool) -> Iterator[str]:
     """Yield the SQL that undoes *its* pieces; *dropped*: and with them the guard itself, which they have made."""
-    for piece in reversed(its):
+    for piece in _events_last(reversed(its)):
         yield piece.away
         yield piece.back
     if dropped:
@@ -164,9 +164,14 @@ def undoing(its: Sequence[Piece], dropped: bool) -> Iterator[str]:
     yield from noted([piece.before for piece in its if not piece.stays], gone)
 
 
+def _events_last(its: Iterable[Piece]) -> list[Piece]:
+    """Return *its* pieces with event triggers behind all that these would refuse."""
+    return sorted(its, key=lambda piece: isinstance(piece.after or piece.before, EventTriggers))
+
+
 def noted(made: Sequence[Unit | None], gone: Sequence[str] = ()) -> Iterator[str]:
     """Yield the SQL that notes in the manifest what was *made* and what is *gone*."""
-    units = [unit for unit in made if unit is not None]
+    units = list({unit.unit: unit for unit in made if unit is not None}.values())
     if units:
         yield render.note(units)
     if gone:
