@@ -147,13 +147,20 @@ def find_delta(datamap: DataMap, live: Catalog, installed: Installed, prune: Col
         guarded = (str(oids[e.detail["oid"]]) for e in installed.manifest.values() if e.detail.get("oid") in oids)
         where = "still in the map" if name in datamap.tables else f"not guarded{did_you_mean(str(name), guarded)}"
         raise RlsguardError(f"cannot prune {name}: it is {where}")
+    asked = [unit_of(entry) for entry in installed.manifest.values() if entry.detail.get("view") in views_in_use]
+    states_in_use = {f"state {view.route.kind}" for view in asked if isinstance(view, View)}
     for entry in installed.manifest.values():
         kind = entry.detail.get("kind")
         if entry.unit in units or kind in ("protect", "audit"):
             continue
         # Views that kept tables ask stay, and what those may read.
-        unused = kind == "event triggers" or (kind == "view" and entry.detail["view"] not in views_in_use)
-        if unused or (entry.unit.startswith("state ") and not views_in_use):
+        if kind == "view":
+            unused = entry.detail["view"] not in views_in_use
+        elif entry.unit.startswith("state "):
+            unused = entry.unit not in states_in_use and None not in asked
+        else:
+            unused = kind == "event triggers"
+        if unused:
             remove.append(entry)
         elif kind != "view" and not entry.unit.startswith("state "):
             forget.append(entry)
