@@ -61,27 +61,68 @@ $$;
 COMMENT ON PROCEDURE rlsguard.note(jsonb) IS 'Notes what was made, and what the catalog shows of it right after';
 REVOKE ALL ON PROCEDURE rlsguard.note(jsonb) FROM PUBLIC;
 
--- What comes to a table behind a lock that waits must wait too, so that one is given up soon, and asked for again later.
-CREATE OR REPLACE PROCEDURE rlsguard.lock_table(its_name regclass, tries integer DEFAULT 20)
+-- Whoever comes to a table behind a lock that waits has to wait as well. So first whoever uses it now may leave. Then it is
+-- asked for, but for a moment only, which is twice as long after each time in vain, up to lock_timeout. That moment is the
+-- longest that others wait; a long transaction is waited for without them, and many that overlap come to their end.
+CREATE OR REPLACE PROCEDURE rlsguard.lock_table(its_name regclass, patience integer DEFAULT 600, partitions boolean DEFAULT false)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    tables CONSTANT oid[] := CASE WHEN partitions THEN ARRAY(SELECT relid FROM pg_partition_tree(its_name)) ELSE ARRAY[its_name] END;
+    longest CONSTANT integer := (SELECT nullif(setting::integer, 0) FROM pg_settings WHERE name = 'lock_timeout');
+    too_long CONSTANT timestamptz := clock_timestamp() + patience * interval '1 second';
+    moment integer := least(50, longest);
+    pause double precision;
+    users text[];
+    named text;
+    told boolean;
 BEGIN
-    FOR try IN 1 .. tries LOOP
+    BEGIN
+        -- Then autovacuum makes way at once, and who finds a deadlock, and ends by it, is not a client.
+        PERFORM set_config('deadlock_timeout', '20ms', true);
+    EXCEPTION
+        WHEN insufficient_privilege THEN NULL;
+    END;
+    LOOP
+        users := NULL;
+        told := false;
+        pause := 0.01;
+        LOOP
+            SELECT array_agg(l.virtualtransaction), string_agg(DISTINCT coalesce(l.pid::text, 'a prepared transaction'), ', ')
+            INTO users, named
+            FROM pg_locks AS l
+            JOIN pg_database AS d ON d.oid = l.database AND d.datname = current_database()
+            WHERE l.locktype = 'relation' AND l.relation = ANY (tables) AND l.pid IS DISTINCT FROM pg_backend_pid()
+              -- autovacuum's
+              AND l.mode <> 'ShareUpdateExclusiveLock'
+              AND (users IS NULL OR l.virtualtransaction = ANY (users));
+            EXIT WHEN users IS NULL OR clock_timestamp() > too_long;
+            IF pause > 0.1 AND NOT told THEN
+                RAISE INFO '% is in use by %; others go first', its_name, named;
+                told := true;
+            END IF;
+            PERFORM pg_sleep(pause);
+            pause := least(1.5 * pause, 0.5);
+        END LOOP;
         BEGIN
-            EXECUTE format('LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE', its_name);
+            PERFORM set_config('lock_timeout', moment::text, true);
+            EXECUTE format('LOCK TABLE %s%s IN ACCESS EXCLUSIVE MODE', CASE WHEN partitions THEN '' ELSE 'ONLY ' END, its_name);
+            PERFORM set_config('lock_timeout', coalesce(longest, 0)::text, true);
             RETURN;
         EXCEPTION
             WHEN lock_not_available OR deadlock_detected THEN
-                IF try = tries THEN
+                IF clock_timestamp() > too_long THEN
                     RAISE;
                 END IF;
         END;
-        PERFORM pg_sleep(least(0.2 * 2 ^ try, 10));
+        RAISE INFO '% is in use; others go first', its_name;
+        PERFORM pg_sleep(moment / 200.0);
+        moment := least(2 * moment, longest);
     END LOOP;
 END
 $$;
-COMMENT ON PROCEDURE rlsguard.lock_table(regclass, integer) IS 'Locks a table, giving up after lock_timeout and trying again';
-REVOKE ALL ON PROCEDURE rlsguard.lock_table(regclass, integer) FROM PUBLIC;
+COMMENT ON PROCEDURE rlsguard.lock_table(regclass, integer, boolean) IS 'Locks a table as soon as nobody has to wait for long because of it';
+REVOKE ALL ON PROCEDURE rlsguard.lock_table(regclass, integer, boolean) FROM PUBLIC;
 
 RESET ROLE;
