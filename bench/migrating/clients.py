@@ -29,7 +29,7 @@ class Statements:
 
     Attributes:
         ended: when, by time.monotonic().
-        failed: when, and the name of the error.
+        failed: when it began, and the error.
     """
 
     ended: array[float] = field(default_factory=lambda: array("d"))
@@ -149,7 +149,7 @@ class _Clients:
         except psycopg.errors.InFailedSqlTransaction:
             return  # what failed has been told
         except psycopg.Error as error:
-            self.statements.failed.append((time.monotonic(), f"{type(error).__name__}: {error}".splitlines()[0]))
+            self.statements.failed.append((began, f"{type(error).__name__}: {error}".splitlines()[0]))
         ended = time.monotonic()
         self.statements.ended.append(ended)
         self.statements.seconds.append(ended - began)

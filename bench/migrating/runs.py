@@ -129,13 +129,12 @@ def _span(what: str, began: float, ended: float, outcome: Outcome, busy: _Busy) 
         what,
         ended - began,
         outcome,
-        # What ended soon afterwards may have waited for it.
         tuple(
             took
             for when, took in zip(statements.ended, statements.seconds, strict=True)
             if when > began and when - took < ended
         ),
-        Counter(failure for when, failure in statements.failed if began < when < ended + 1),
+        Counter(failure for when, failure in statements.failed if began < when < ended),
         sum(began < when < ended for when in looks.ended),
         Counter(wrong for when, wrong in looks.wrong if began < when < ended),
     )

@@ -23,6 +23,8 @@ GRANT SELECT ON rlsguard.manifest TO rlsguard_auditor;
 CREATE OR REPLACE PROCEDURE rlsguard.note(made jsonb)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+-- A migration calls it for table after table, each of which is locked meanwhile; to plan it takes longer than to run it.
+SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     -- Only of these is the definition worked out.
