@@ -18,9 +18,9 @@ _RULES = tuple(
     (re.compile(pattern.replace("ANY", IDENTIFIER).replace("NAME", rf"({IDENTIFIER}\.{IDENTIFIER})")), mode, hazard)
     for pattern, mode, hazard in (
         (
-            r"CALL rlsguard\.lock_table\('((?:[^']|'')+)'\)",
+            r"CALL rlsguard\.lock_table\((.+)\)",
             "ACCESS EXCLUSIVE",
-            "Waits for whoever uses it, and others then wait behind: for lock_timeout at most. Tries again later.",
+            "Waits until whoever uses it now has left, and then for a moment at a time, while others wait behind.",
         ),
         (r"LOCK TABLE ONLY NAME IN ACCESS EXCLUSIVE MODE", "ACCESS EXCLUSIVE", "Until the end of the transaction."),
         (r"ALTER TABLE NAME (?:ENABLE|DISABLE|NO FORCE) ROW LEVEL SECURITY", "ACCESS EXCLUSIVE", _CATALOG),
@@ -77,8 +77,15 @@ def lock_of(statement: str) -> Lock | None:
     for pattern, mode, hazard in _RULES:
         match = pattern.match(bare)
         if match is not None:
-            return Lock(mode, match[1].replace("''", "'"), hazard)
+            return Lock(mode, _spelled(match[1]), hazard)
     return None
+
+
+def _spelled(relation: str) -> str:
+    """Return *relation* as SQL names it, or several that are written as literals."""
+    literals = re.findall(r"(E?)'((?:[^']|'')+)'", relation) if relation.lstrip("E ").startswith("'") else ()
+    names = ((name.replace("\\\\", "\\") if escaped else name).replace("''", "'") for escaped, name in literals)
+    return ", ".join(names) or relation
 
 
 def remarked(statement: str) -> str:
