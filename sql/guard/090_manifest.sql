@@ -23,6 +23,8 @@ GRANT SELECT ON rlsguard.manifest TO rlsguard_auditor;
 CREATE OR REPLACE PROCEDURE rlsguard.note(made jsonb)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+-- A migration calls it for table after table, each of which is locked meanwhile; to plan it takes longer than to run it.
+SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     -- Only of these is the definition worked out.
@@ -61,27 +63,90 @@ $$;
 COMMENT ON PROCEDURE rlsguard.note(jsonb) IS 'Notes what was made, and what the catalog shows of it right after';
 REVOKE ALL ON PROCEDURE rlsguard.note(jsonb) FROM PUBLIC;
 
--- What comes to a table behind a lock that waits must wait too, so that one is given up soon, and asked for again later.
-CREATE OR REPLACE PROCEDURE rlsguard.lock_table(its_name regclass, tries integer DEFAULT 20)
+-- Whoever comes to a table behind a lock that waits has to wait as well. So first whoever uses it now may leave. Then it is
+-- asked for, but for a moment only, which is twice as long after each time in vain, up to lock_timeout. That moment is the
+-- longest that others wait; a long transaction is waited for without them, and many that overlap come to their end.
+CREATE OR REPLACE PROCEDURE rlsguard.lock_table(VARIADIC relations regclass[])
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    patience CONSTANT interval := coalesce(nullif(current_setting('rlsguard.patience', true), ''), '10 minutes');
+    started CONSTANT timestamptz := clock_timestamp();
+    -- Milliseconds. Who has one of several and waits for another must not be there for so long that the server calls that
+    -- a deadlock, of which a client could be the victim.
+    longest CONSTANT integer := (
+        SELECT min(CASE s.name WHEN 'lock_timeout' THEN nullif(s.setting::integer, 0) ELSE s.reset_val::integer / 2 END)
+        FROM pg_settings AS s
+        WHERE s.name = 'lock_timeout' OR (s.name = 'deadlock_timeout' AND cardinality(relations) > 1));
+    before CONSTANT text := current_setting('lock_timeout');
+    moment integer := least(50, longest);
+    asked timestamptz;
+    pause double precision;
+    users text[];
+    words text;
+    told boolean;
+    relation regclass;
 BEGIN
-    FOR try IN 1 .. tries LOOP
+    BEGIN
+        -- Autovacuum makes way then at once, and whoever finds a deadlock, and is ended by it, is no client.
+        PERFORM set_config('deadlock_timeout', '20ms', true);
+    EXCEPTION
+        WHEN insufficient_privilege THEN NULL;
+    END;
+    LOOP
+        users := NULL;
+        told := false;
+        pause := 0.01;
+        LOOP
+            SELECT array_agg(l.virtualtransaction),
+                   format('%s: in use by %s', string_agg(DISTINCT l.relation::regclass::text, ', '),
+                          string_agg(DISTINCT coalesce(l.pid::text, 'a prepared transaction'), ', '))
+            INTO users, words
+            FROM pg_locks AS l
+            JOIN pg_database AS d ON d.oid = l.database AND d.datname = current_database()
+            WHERE l.locktype = 'relation' AND l.relation = ANY (relations) AND l.pid IS DISTINCT FROM pg_backend_pid()
+              -- autovacuum's
+              AND l.mode <> 'ShareUpdateExclusiveLock'
+              AND (users IS NULL OR l.virtualtransaction = ANY (users));
+            EXIT WHEN users IS NULL OR clock_timestamp() > started + patience;
+            IF pause > 0.1 AND NOT told THEN
+                RAISE INFO '%; others go first', words;
+                told := true;
+            END IF;
+            PERFORM pg_sleep(pause);
+            pause := least(1.5 * pause, 0.5);
+        END LOOP;
+        asked := clock_timestamp();
         BEGIN
-            EXECUTE format('LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE', its_name);
+            FOREACH relation IN ARRAY relations LOOP
+                PERFORM set_config('lock_timeout', greatest(
+                    moment - 1000 * extract(epoch FROM clock_timestamp() - asked), 1)::integer::text, true);
+                EXECUTE (
+                    SELECT format(
+                        -- LOCK TABLE would lock what the view is of
+                        CASE c.relkind WHEN 'v' THEN 'ALTER VIEW %s OWNER TO %I' ELSE 'LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE' END,
+                        relation, pg_get_userbyid(c.relowner))
+                    FROM pg_class AS c
+                    WHERE c.oid = relation);
+            END LOOP;
+            PERFORM set_config('lock_timeout', before, true);
             RETURN;
         EXCEPTION
             WHEN lock_not_available OR deadlock_detected THEN
-                IF try = tries THEN
-                    RAISE;
+                IF clock_timestamp() > started + patience THEN
+                    RAISE EXCEPTION '%', CASE WHEN users IS NULL THEN relation || ': in use' ELSE words END
+                        USING ERRCODE = 'lock_not_available',
+                              HINT = 'What is committed stays. Run it again; with rlsguard.patience = 1h it waits for longer.';
                 END IF;
         END;
-        PERFORM pg_sleep(least(0.2 * 2 ^ try, 10));
+        RAISE INFO '%: in use; others go first', relation;
+        PERFORM pg_sleep(moment / 200.0);
+        moment := least(2 * moment, longest);
     END LOOP;
 END
 $$;
-COMMENT ON PROCEDURE rlsguard.lock_table(regclass, integer) IS 'Locks a table, giving up after lock_timeout and trying again';
-REVOKE ALL ON PROCEDURE rlsguard.lock_table(regclass, integer) FROM PUBLIC;
+COMMENT ON PROCEDURE rlsguard.lock_table(regclass[]) IS 'Locks relations as soon as nobody has to wait for long because of it';
+REVOKE ALL ON PROCEDURE rlsguard.lock_table(regclass[]) FROM PUBLIC;
 
 RESET ROLE;

@@ -20,9 +20,9 @@ _RULES = tuple(
     (re.compile(pattern.replace("ANY", IDENTIFIER).replace("NAME", f"({_NAME})"), re.DOTALL), mode, hazard)
     for pattern, mode, hazard in (
         (
-            r"CALL rlsguard\.lock_table\((?: E)?'((?:[^']|'')+)'\)",
+            r"CALL rlsguard\.lock_table\((.+)\)",
             "ACCESS EXCLUSIVE",
-            "Waits for whoever uses it, and others then wait behind: for lock_timeout at most. Tries again later.",
+            "Waits until whoever uses it now has left, and then for a moment at a time, while others wait behind.",
         ),
         (r"LOCK TABLE ONLY NAME IN ACCESS EXCLUSIVE MODE", "ACCESS EXCLUSIVE", "Until the end of the transaction."),
         (r"ALTER TABLE NAME (?:ENABLE|DISABLE|NO FORCE) ROW LEVEL SECURITY", "ACCESS EXCLUSIVE", _CATALOG),
@@ -100,17 +100,18 @@ def lock_of(statement: str) -> Lock | None:
     for pattern, mode, hazard in _RULES:
         match = pattern.match(bare)
         if match is not None:
-            literal = bare.startswith("CALL ")
-            return Lock(mode, _unquoted(match[1]) if literal else match[1], hazard)
+            return Lock(mode, _spelled(match[1]), hazard)
     return None
+
+
+def _spelled(relation: str) -> str:
+    """Return *relation* as SQL names it, or several that are written as literals."""
+    literals = re.findall(r"(E?)'((?:[^']|'')+)'", relation) if relation.lstrip("E ").startswith("'") else ()
+    names = ((name.replace("\\\\", "\\") if escaped else name).replace("''", "'") for escaped, name in literals)
+    return ", ".join(names) or relation
 
 
 def remarked(statement: str) -> str:
     """Return *statement* after a remark of its lock, if it has one."""
     lock = lock_of(statement)
     return statement if lock is None else f"{text(remark(f'-- {lock}'))}\n{statement}"
-
-
-def _unquoted(literal: str) -> str:
-    """Return what stands between the quotes of a literal; psycopg doubles backslashes, and marks it with an E."""
-    return literal.replace("''", "'").replace("\\\\", "\\")

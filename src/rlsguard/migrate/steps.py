@@ -4,7 +4,7 @@ protected than it was, or shut, until the next."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from psycopg import sql
 
@@ -16,7 +16,7 @@ from rlsguard.migrate.statements import split
 from rlsguard.names import QualifiedName
 from rlsguard.pieces import Piece, pieces
 from rlsguard.plan.event_triggers import EventTriggers
-from rlsguard.plan.model import AuditTriggers, Unit
+from rlsguard.plan.model import AuditTriggers, Grants, Unit
 from rlsguard.render.template import text
 from rlsguard.sqlfiles import read
 
@@ -90,18 +90,51 @@ def _told(its: Sequence[Piece]) -> str:
 class _Writer:
     def __init__(self, delta: Delta, settings: Settings) -> None:
         self._settings = settings
+        self._live = delta.live
+        self._objects = delta.installed.objects
         self._new = not delta.installed.manifest
         self._events = has_events(delta)
 
     def step(self, group: _Group) -> Step:
-        lock = text(sql.SQL("CALL rlsguard.lock_table({});\n").format(sql.Literal(str(group.table))))
-        locked = [] if group.table is None else [lock]
         dropped = self._new and any(piece.change.unit == "roles" for piece in group.pieces)
-        up = self._framed([*locked, *making(group.pieces, self._settings.release)])
-        down = self._framed([*locked, *undoing(group.pieces, dropped)])
+        its = self._locking(group.pieces)
+        up = self._framed([*making(its, self._settings.release)])
+        down = self._framed([*undoing(its, dropped)])
         # Whoever applies has left them by then.
         down += split(read("each/drop_roles.sql")) if dropped else ()
         return Step(group.title, group.about, up, down)
+
+    def _locking(self, its: Sequence[Piece]) -> list[Piece]:
+        """Return *its* pieces; the first, up and down, that locks what others use does so for all of them."""
+        ups = [number for number, piece in enumerate(its) if piece.up and self._held(piece)]
+        downs = [number for number, piece in enumerate(its) if piece.down and self._held(piece)]
+        found = list(its)
+        if ups:
+            found[ups[0]] = replace(found[ups[0]], up=self._lock(its[n] for n in ups) + found[ups[0]].up)
+        if downs:
+            found[downs[-1]] = replace(found[downs[-1]], down=self._lock(its[n] for n in downs) + found[downs[-1]].down)
+        return found
+
+    def _lock(self, its: Iterable[Piece]) -> str:
+        names = sorted({name for piece in its for name in self._held(piece)})
+        return text(sql.SQL("CALL rlsguard.lock_table({});\n").format(sql.SQL(", ").join(map(sql.Literal, names))))
+
+    def _held(self, piece: Piece) -> frozenset[str]:
+        """Return what *piece* locks that was there before: a table, or what policies ask."""
+        table, unit = piece.change.table, piece.after
+        if table is not None:
+            its = self._live.tables[table]
+            # On a partitioned table row triggers are made for each partition.
+            below = self._live.descendants(its) if its.kind == "p" and piece.change.unit.startswith("audit ") else ()
+            return frozenset(str(each.name) for each in (its, *below))
+        if isinstance(unit, Grants):
+            switched = isinstance(piece.before, Grants) and piece.before.bypass != unit.bypass
+            return frozenset({"rlsguard.hop_like"} if switched else ())
+        if piece.change.action != "replace" or unit is None:
+            return frozenset()
+        objects = (name.split(" ") for name in unit.objects)
+        named = {name for kind, name, *_ in objects if kind in ("relation", "policy", "trigger")}
+        return frozenset(name for name in named if f"relation {name}" in self._objects)
 
     def _framed(self, body: Sequence[str]) -> tuple[str, ...]:
         return framed(body, self._settings.lock_timeout, self._events)
@@ -123,6 +156,7 @@ def framed(body: Sequence[str], lock_timeout: float, events: bool, *, resume: bo
     frame = [
         read("each/session.sql"),
         f"SET LOCAL lock_timeout = '{int(lock_timeout * 1000)}ms';\n",
+        "-- What waits for a lock lets others go first, as often as it takes.\nSET LOCAL statement_timeout = 0;\n",
         "-- One change of the guard at a time.\nSELECT pg_advisory_xact_lock(hashtextextended('rlsguard apply', 0));\n",
         read("each/become_owner.sql"),
         *([render.pause_event_triggers()] if events else ()),

@@ -136,6 +136,6 @@ GUARD_FILES = (
     ),
     GuardFile(
         "090_manifest.sql",
-        (*_table("manifest"), *_functions("note(IN made jsonb)", "lock_table(IN its_name regclass, IN tries integer)")),
+        (*_table("manifest"), *_functions("note(IN made jsonb)", "lock_table(VARIADIC relations regclass[])")),
     ),
 )

@@ -1,0 +1,1 @@
+"""That a migration can be run in working hours, shown under load: `python -m bench.migrating`."""
