@@ -30,6 +30,21 @@ def read_if_there(file: Path) -> str:
         raise RlsguardError(f"{file}: {error}") from error
 
 
+def require_new(files: Mapping[str, str], folder: Path) -> None:
+    """Refuse to write *files* into *folder* if one is there whose text would change but for more at its end.
+
+    Raises:
+        RlsguardError: so it is, or that cannot be told.
+    """
+    for name, text in files.items():
+        file = folder / name
+        try:
+            if file.exists() and not text.encode().startswith(file.read_bytes()):
+                raise RlsguardError(f"{file} is there already; nothing was written")
+        except OSError as error:
+            raise RlsguardError(f"{error.filename}: {error.strerror}") from error
+
+
 def write(files: Mapping[str, str], folder: Path, remove: Iterable[str] = ()) -> list[Path]:
     """Write *files*, name to text, into *folder*; remove those named in *remove* and return which were there.
 
@@ -40,6 +55,7 @@ def write(files: Mapping[str, str], folder: Path, remove: Iterable[str] = ()) ->
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(text, encoding="utf-8", newline="\n")
         for file in removed:
             file.unlink()

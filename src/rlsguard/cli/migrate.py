@@ -8,7 +8,7 @@ import click
 
 from rlsguard import datamap
 from rlsguard.apply import apply
-from rlsguard.cli.files import output_option, write
+from rlsguard.cli.files import output_option, require_new, write
 from rlsguard.cli.options import Seconds, connected, dsn_option, map_argument, table_name
 from rlsguard.cli.output import count, safe, say
 from rlsguard.migrate import find_migration
@@ -67,6 +67,8 @@ def migrate(
     """
     if alembic is None and (head is not None or splice):
         raise click.UsageError("--head and --splice go with --alembic.")
+    if alembic is None and output is None and output_format != "sql":
+        raise click.UsageError(f"--format {output_format} needs -o, the folder of the project.")
     loaded = datamap.load(map_path)
     with connected(dsn) as conn:
         delta = apply(conn, loaded, prune=prune, release=release, dry_run=True)
@@ -87,6 +89,7 @@ def migrate(
         if output is None:
             click.echo("".join(files.values()), nl=False)
             return
+        require_new(files, output)
         write(files, output)
         written = [output / name for name in files]
     for change in migration.changes:

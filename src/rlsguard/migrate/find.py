@@ -8,7 +8,7 @@ from pathlib import Path
 
 from psycopg import sql
 
-from rlsguard import __version__, datamap
+from rlsguard import __version__, datamap, render
 from rlsguard.datamap.model import DataMap
 from rlsguard.delta import Delta
 from rlsguard.migrate.locks import remarked
@@ -26,7 +26,15 @@ def find_migration(delta: Delta, wanted: DataMap, map_path: Path, settings: Sett
     indexes = tuple(_indexes(delta, wanted))
     changes = tuple(map(str, delta.changes)) + tuple(f"create index on {index.table}" for index in indexes)
     notices = (*delta.notices, *_not_indexed(delta, wanted))
-    return Migration(tuple(_remarks(delta, map_path, len(steps))), steps, indexes, changes, notices)
+    remarks = tuple(_remarks(delta, map_path, len(steps)))
+    return Migration(remarks, steps, indexes, changes, notices, tuple(_noted(delta)))
+
+
+def _noted(delta: Delta) -> Iterator[tuple[str, str | None]]:
+    for unit in delta.make:
+        yield unit.unit, render.statements_hash(unit)
+    for entry in (*delta.remove, *delta.forget):
+        yield entry.unit, None
 
 
 def _remarks(delta: Delta, map_path: Path, steps: int) -> Iterator[str]:

@@ -43,6 +43,7 @@ class Migration:
         remarks: what whoever reviews it should know first, by line.
         indexes: to be made before, outside of any transaction.
         changes: what is done, by line, as an apply tells it.
+        noted: units and the hash of their statements, as the manifest notes them in the end; None: not at all.
     """
 
     remarks: tuple[str, ...]
@@ -50,6 +51,7 @@ class Migration:
     indexes: tuple[Index, ...]
     changes: tuple[str, ...]
     notices: tuple[Notice, ...]
+    noted: tuple[tuple[str, str | None], ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.steps or self.indexes)
