@@ -107,12 +107,12 @@ class _Writer:
     def _locking(self, its: Sequence[Piece]) -> list[Piece]:
         """Return *its* pieces; the first, up and down, that locks what others use does so for all of them."""
         ups = [number for number, piece in enumerate(its) if piece.up and self._held(piece)]
-        downs = [number for number, piece in enumerate(its) if piece.down and self._held(piece)]
+        downs = [number for number, piece in enumerate(its) if (piece.away or piece.back) and self._held(piece)]
         found = list(its)
         if ups:
             found[ups[0]] = replace(found[ups[0]], up=self._lock(its[n] for n in ups) + found[ups[0]].up)
         if downs:
-            found[downs[-1]] = replace(found[downs[-1]], down=self._lock(its[n] for n in downs) + found[downs[-1]].down)
+            found[downs[-1]] = replace(found[downs[-1]], away=self._lock(its[n] for n in downs) + found[downs[-1]].away)
         return found
 
     def _lock(self, its: Iterable[Piece]) -> str:
