@@ -154,7 +154,14 @@ def _split(text: str, delimiter: str) -> list[str]:
         else:
             current += piece
         before = piece
-    return [statement for statement in (*found, current.strip()) if statement]
+    statements = [statement for statement in (*found, current.strip()) if statement]
+    for statement in statements:
+        if any(
+            token.name == "Op" and "?" in statement[token.start : token.end + 1]
+            for token in pglast.parser.scan(statement)
+        ):
+            raise ValueError(f"JDBC makes a parameter of ?: {statement}")
+    return statements
 
 
 # --- Supabase CLI 2.117: its splitter, and what it sends together
