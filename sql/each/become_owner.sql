@@ -1,6 +1,16 @@
 -- A role that is no superuser joins the guard's own roles for this transaction; it leaves at the end.
 DO $$
+DECLARE
+    applier name := current_user;
 BEGIN
+    -- What follows goes on as the session's own role each time. Another than now would own what is made, and stay a member.
+    RESET ROLE;
+    IF current_user <> applier THEN
+        RAISE EXCEPTION 'SET ROLE % does not last through these statements', quote_ident(applier)
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = format('Log in as %1$I, or have the session begin as it: ALTER ROLE %2$I SET role = %1$I, or '
+                                'the connection option -c role=%1$s', applier, session_user);
+    END IF;
     IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'rlsguard_nobody')
        AND NOT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user)
     THEN

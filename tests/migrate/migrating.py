@@ -33,7 +33,7 @@ def migration(
     """Return the migration that takes *db* to the map written in *text*, as *user* would have it written."""
     settings = {"lock_timeout": 0.5, **settings}
     names = [QualifiedName(*name.split(".")) for name in prune]
-    with tempfile.TemporaryDirectory() as folder, db.connect(user) as conn:
+    with tempfile.TemporaryDirectory() as folder, db.connect(user, client_encoding="utf-8") as conn:
         path = Path(folder) / "map.yaml"
         path.write_text(text, encoding="utf-8")
         delta = apply(conn, load(text), prune=names, release=settings.get("release", ()), dry_run=True)
@@ -56,17 +56,24 @@ def psql_fails(db: Database, script: str, *, user: str = SUPERUSER) -> str:
 
 def up(db: Database, written: Migration, *, user: str = SUPERUSER) -> None:
     """Run *written*."""
-    psql(db, plain.up(written), user=user)
+    psql(db, files(written)[0], user=user)
 
 
 def down(db: Database, written: Migration, *, user: str = SUPERUSER) -> None:
     """Undo it."""
-    psql(db, plain.down(written), user=user)
+    psql(db, files(written)[1], user=user)
+
+
+def files(written: Migration) -> tuple[str, str]:
+    """Return *written* as a file for psql, and the file that undoes it."""
+    up, down = plain.files(written, "it", Path()).values()
+    return up, down
 
 
 def state(db: Database) -> dict[str, Any]:
     """Return the schema as pg_dump writes it, and the guard's rows that a map decides on."""
-    found: dict[str, Any] = {"dump": dump(db).splitlines()}
+    # Alembic's own table is no concern of the guard's.
+    found: dict[str, Any] = {"dump": dump(db, "--encoding=UTF8", "--exclude-table=public.alembic_version").splitlines()}
     (there,) = db.execute("SELECT to_regclass('rlsguard.manifest') IS NOT NULL")[0]
     if there:
         found |= {table: db.execute(query) for table, query in _ROWS.items()}
@@ -75,15 +82,15 @@ def state(db: Database) -> dict[str, Any]:
 
 def would_change(db: Database, text: str, *, user: str = SUPERUSER, prune: tuple[str, ...] = ()) -> list[str]:
     """Return what an apply of the map written in *text* would do."""
-    with db.connect(user) as conn:
+    with db.connect(user, client_encoding="utf-8") as conn:
         names = [QualifiedName(*name.split(".")) for name in prune]
         return [str(change) for change in apply(conn, load(text), prune=names, dry_run=True).changes]
 
 
-def findings(db: Database, text: str, scratch: str) -> list[str]:
-    """Return what of the guard is not as it is where *text* is applied to nothing: on the server of *scratch*."""
+def findings(db: Database, text: str) -> list[str]:
+    """Return what of the guard is not as it is where *text* is applied to nothing."""
     with db.connect() as conn:
-        found = check(conn, load(text), scratch=scratch).findings
+        found = check(conn, load(text)).findings
     return [
         f"{f.kind.id} {f.about}: {f.why}" for f in found if f.kind.id.startswith("RG1") and f.kind.severity == "error"
     ]

@@ -110,8 +110,8 @@ def _settings(conn: psycopg.Connection[Any]) -> list[tuple[Any, ...]]:
 
 def run_sql(conn: psycopg.Connection[Any], folder: Path, undo: bool) -> None:
     text = one(folder, "*.down.sql" if undo else "*.up.sql")
-    first, rest = text.split("\n", 1)
-    assert first == "\\set ON_ERROR_STOP on"
+    *commands, rest = text.split("\n", 2)
+    assert commands == ["\\encoding UTF8", "\\set ON_ERROR_STOP on"]
     run(conn, list(readers.psql(rest)), together=False)
 
 
@@ -206,7 +206,7 @@ def test_a_further_migration(guarded: Database, tmp_path: Path, tool: str) -> No
 
 def test_the_models_break_what_the_tools_break(odd: Database, tmp_path: Path) -> None:
     written(odd, odd_bank.MAP, "sql", tmp_path / "sql")
-    plain = one(tmp_path / "sql", "*.up.sql").split("\n", 1)[1]
+    plain = one(tmp_path / "sql", "*.up.sql").split("\n", 2)[2]
     statements = list(readers.psql(plain))
     assert len(readers.supabase(plain)) < len(statements)
     assert "${PATH}" not in "".join(readers.flyway(plain, ""))

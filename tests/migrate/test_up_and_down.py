@@ -21,7 +21,7 @@ AUDITED = BANK_MAP.replace("  bank.client: {holds", "  bank.client: {audit: true
 @pytest.mark.parametrize(
     ("user", "of", "one_transaction"), [(SUPERUSER, 1, False), ("dba", 3, False), (SUPERUSER, 7, True)]
 )
-def test_all_the_way_and_back(template_db, scratch, user, of, one_transaction):
+def test_all_the_way_and_back(template_db, user, of, one_transaction):
     db = bank_of(template_db, user)
     links = leaps(chain(events=user == SUPERUSER), of)
     way: list[tuple[str, dict[str, object], Migration]] = []
@@ -33,7 +33,7 @@ def test_all_the_way_and_back(template_db, scratch, user, of, one_transaction):
         assert would_change(db, link.map, user=user) == [], link.why
         # The judge makes it all anew elsewhere, and so takes a second each time.
         if number % 5 == 4 or link is links[-1]:
-            assert findings(db, link.map, scratch) == [], link.why
+            assert findings(db, link.map) == [], link.why
     for why, before, written in reversed(way):
         down(db, written, user=user)
         after = state(db)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,7 +44,7 @@ def write_revisions(migration: Migration, message: str, place: Place, applied: C
     with _refused(place.ini):
         if not place.ini.is_file():
             raise RlsguardError(f"{place.ini}: there is no such file")
-        script = ScriptDirectory.from_config(Config(str(place.ini)))
+        script = ScriptDirectory.from_config(Config(str(place.ini), cmd_opts=Namespace(quiet=True)))
         head = _head(script, place)
         _require_upgraded(script, head, applied)
         files: list[Path] = []
@@ -62,7 +63,7 @@ def _add(
 ) -> str:
     written = script.generate_revision(
         rev_id(),
-        message,
+        _documented(message),
         head=head or "base",
         splice=splice,
         upgrades=body.rstrip(),
@@ -90,17 +91,28 @@ def _require_upgraded(script: ScriptDirectory, head: str | None, applied: Collec
     """Refuse a database without all revisions up to *head*: they could change what the new one builds on."""
     if applied is None:
         return
+    at = ", ".join(sorted(applied)) or "none"
+    if not {each.revision for each in script.walk_revisions()}.issuperset(applied):
+        raise RlsguardError(f"the database is at revision {at}, which this project does not have")
     have = {each.revision for each in script.iterate_revisions(tuple(applied), "base")} if applied else set()
     if head is not None and head not in have:
-        at = ", ".join(sorted(applied)) or "none"
         raise RlsguardError(
             f"the database is at revision {at}, and the new one is to follow {head}; upgrade it to that first"
         )
+
+
+def _documented(message: str) -> str:
+    """Return *message* as templates put it between three quotes: in one line, and without what would end them."""
+    return " ".join(message.split()).replace("\\", r"\\").replace('"', r"\"")
 
 
 @contextmanager
 def _refused(ini: Path) -> Iterator[None]:
     try:
         yield
-    except (CommandError, OSError) as error:
-        raise RlsguardError(f"{ini}: {error}") from error
+    except RlsguardError:
+        raise
+    except Exception as error:  # the project's own revisions are run to find out how they follow each other
+        words = " ".join(str(error).split())
+        told = words if isinstance(error, CommandError | OSError) else f"{type(error).__name__}: {words}"
+        raise RlsguardError(f"{ini}: {told}") from error

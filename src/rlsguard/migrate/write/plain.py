@@ -9,14 +9,15 @@ from pathlib import Path
 from rlsguard.migrate.model import Migration
 from rlsguard.render.template import remark, text
 
-_STOP = "\\set ON_ERROR_STOP on\n"
+# The file is UTF-8, whatever psql would take it for.
+_PSQL = "\\encoding UTF8\n\\set ON_ERROR_STOP on\n"
 
 
 def files(migration: Migration, name: str, folder: Path | None) -> Mapping[str, str]:
     """Return NAME.up.sql and NAME.down.sql, to be run with `psql -f`; only the first where there is no *folder*."""
-    files = {f"{slug(name)}.up.sql": _STOP + up(migration)}
+    files = {f"{slug(name)}.up.sql": _PSQL + up(migration)}
     if folder is not None:
-        files[f"{slug(name)}.down.sql"] = _STOP + down(migration)
+        files[f"{slug(name)}.down.sql"] = _PSQL + down(migration)
     return files
 
 
