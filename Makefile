@@ -1,6 +1,6 @@
 # A Debian-like machine with Python 3.11 or later, make and git is enough; the rest is fetched into .venv.
 
-.PHONY: help demo test test-all lint bench bench-ledger chaos clean postgres go
+.PHONY: help demo test test-all lint bench bench-ledger bench-migrate chaos clean postgres go
 .DELETE_ON_ERROR:
 
 help:
@@ -9,6 +9,7 @@ help:
 	@echo "make test-all  the same, and everything on each"
 	@echo "make bench   what the policies cost, measured"
 	@echo "make bench-ledger  what row audits cost, and sealing and verifying the ledger, measured beside others' ways"
+	@echo "make bench-migrate  a migration guards a hundred tables under load, and what clients and a probe notice"
 	@echo "make chaos   sealers are killed and the server crashes under load; the log misses nothing"
 	@echo "make lint    ruff and mypy"
 	@echo "make clean   remove what these commands made"
@@ -34,6 +35,10 @@ bench: .venv/installed
 # `make bench-ledger ARGS="--entries 1000000"` takes longer.
 bench-ledger: .venv/installed
 	.venv/bin/python -m bench.ledger $(ARGS)
+
+# `make bench-migrate ARGS="--major 15 --tables 20 --hold 5"` is over sooner.
+bench-migrate: .venv/installed
+	.venv/bin/python -m bench.migrating $(ARGS)
 
 # `make chaos ARGS="--kills 200 --crashes 20"` takes minutes.
 chaos: .venv/installed

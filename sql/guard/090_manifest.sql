@@ -71,8 +71,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    patience CONSTANT interval := coalesce(nullif(current_setting('rlsguard.patience', true), ''), '10 minutes');
-    started CONSTANT timestamptz := clock_timestamp();
+    until timestamptz := clock_timestamp() + coalesce(nullif(current_setting('rlsguard.patience', true), ''), '10 minutes')::interval;
     -- Milliseconds. Who has one of several and waits for another must not be there for so long that the server calls that
     -- a deadlock, of which a client could be the victim.
     longest CONSTANT integer := (
@@ -86,7 +85,10 @@ DECLARE
     users text[];
     words text;
     told boolean;
-    relation regclass;
+    its_schema name;
+    its_name name;
+    its_kind "char";
+    its_owner name;
 BEGIN
     BEGIN
         -- Autovacuum makes way then at once, and whoever finds a deadlock, and is ended by it, is no client.
@@ -109,7 +111,13 @@ BEGIN
               -- autovacuum's
               AND l.mode <> 'ShareUpdateExclusiveLock'
               AND (users IS NULL OR l.virtualtransaction = ANY (users));
-            EXIT WHEN users IS NULL OR clock_timestamp() > started + patience;
+            EXIT WHEN users IS NULL OR clock_timestamp() > until;
+            IF EXISTS (SELECT FROM pg_locks AS l WHERE NOT l.granted AND pg_backend_pid() = ANY (pg_blocking_pids(l.pid))) THEN
+                -- Somebody waits for what this transaction has already. No deadlock of that kind would ever be found.
+                until := '-infinity';
+                moment := coalesce(longest, moment);
+                EXIT;
+            END IF;
             IF pause > 0.1 AND NOT told THEN
                 RAISE INFO '%; others go first', words;
                 told := true;
@@ -119,28 +127,34 @@ BEGIN
         END LOOP;
         asked := clock_timestamp();
         BEGIN
-            FOREACH relation IN ARRAY relations LOOP
+            FOR its_schema, its_name, its_kind, its_owner IN
+                SELECT n.nspname, c.relname, c.relkind, pg_get_userbyid(c.relowner)
+                FROM unnest(relations) WITH ORDINALITY AS r (oid, place)
+                JOIN pg_class AS c ON c.oid = r.oid
+                JOIN pg_namespace AS n ON n.oid = c.relnamespace
+                ORDER BY r.place
+            LOOP
                 PERFORM set_config('lock_timeout', greatest(
                     moment - 1000 * extract(epoch FROM clock_timestamp() - asked), 1)::integer::text, true);
-                EXECUTE (
-                    SELECT format(
-                        -- LOCK TABLE would lock what the view is of
-                        CASE c.relkind WHEN 'v' THEN 'ALTER VIEW %s OWNER TO %I' ELSE 'LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE' END,
-                        relation, pg_get_userbyid(c.relowner))
-                    FROM pg_class AS c
-                    WHERE c.oid = relation);
+                IF its_kind = 'v' THEN
+                    -- LOCK TABLE would lock what it is a view of.
+                    EXECUTE format('ALTER VIEW %I.%I OWNER TO %I', its_schema, its_name, its_owner);
+                ELSE
+                    EXECUTE format('LOCK TABLE ONLY %I.%I IN ACCESS EXCLUSIVE MODE', its_schema, its_name);
+                END IF;
             END LOOP;
             PERFORM set_config('lock_timeout', before, true);
             RETURN;
         EXCEPTION
             WHEN lock_not_available OR deadlock_detected THEN
-                IF clock_timestamp() > started + patience THEN
-                    RAISE EXCEPTION '%', CASE WHEN users IS NULL THEN relation || ': in use' ELSE words END
+                IF clock_timestamp() > until THEN
+                    words := CASE WHEN users IS NULL THEN format('%I.%I: in use', its_schema, its_name) ELSE words END;
+                    RAISE EXCEPTION '%', words
                         USING ERRCODE = 'lock_not_available',
                               HINT = 'What is committed stays. Run it again; with rlsguard.patience = 1h it waits for longer.';
                 END IF;
         END;
-        RAISE INFO '%: in use; others go first', relation;
+        RAISE INFO '%.%: in use; others go first', quote_ident(its_schema), quote_ident(its_name);
         PERFORM pg_sleep(moment / 200.0);
         moment := least(2 * moment, longest);
     END LOOP;

@@ -176,6 +176,22 @@ def test_in_a_deadlock_it_is_not_the_client_that_loses(guarded, user):
     assert waited > 0.005
 
 
+def test_what_others_wait_for_already_makes_it_impatient(guarded):
+    # Each waits for the other, but the server cannot know of one that only looks now and then.
+    with guarded.connect("teller_app", autocommit=False) as client:
+        client.execute("SELECT FROM bank.trans")
+        with locking(guarded, "bank.trans", prepared="LOCK TABLE bank.account") as (_, outcome):
+            while not guarded.execute(
+                "SELECT FROM pg_locks WHERE relation = 'bank.account'::regclass AND mode ~ '^AccessE'"
+            ):
+                time.sleep(0.005)
+            began = time.monotonic()
+            client.execute("SELECT FROM bank.account")
+            assert time.monotonic() - began < 0.9
+    (error,) = outcome
+    assert isinstance(error, psycopg.errors.LockNotAvailable)
+
+
 def test_a_view_is_locked_without_what_it_is_of(guarded):
     with locking(guarded, "rlsguard_views.sight") as (_, outcome):
         pass
