@@ -6,7 +6,7 @@ the way is found by making the changes and undoing them: the server names it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,11 +22,19 @@ from rlsguard.migrate.statements import split
 from rlsguard.migrate.steps import framed, has_events, making, noted, undoing, within
 from rlsguard.names import Name, QualifiedName
 from rlsguard.pieces import Piece, pieces, removing
-from rlsguard.plan.model import Protection, State, Unit, View
+from rlsguard.plan.event_triggers import EventTriggers
+from rlsguard.plan.model import AuditTriggers, Protection, State, Unit, View
 from rlsguard.plan.recorded import unit_of
 from rlsguard.render.template import text
 from rlsguard.sqlfiles import read
 from rlsguard.undo import remove_view
+
+_TABLES = """
+SELECT c.oid::bigint, n.nspname, c.relname
+FROM pg_catalog.pg_class AS c
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p')
+"""
 
 # Columns that a change touches; None stands for all of a table's.
 Touched = frozenset[tuple[QualifiedName, str | None]]
@@ -67,6 +75,7 @@ def around(
     *,
     prune: Collection[QualifiedName] = (),
     release: Sequence[str] = (),
+    lock: bool = False,
     lock_timeout: float = 5.0,
 ) -> Around:
     """Return what goes around *changes* so that *datamap* is enforced after them; they are made here, and undone.
@@ -74,6 +83,7 @@ def around(
     Args:
         prune: as for `rlsguard.apply.apply`.
         release: the same.
+        lock: begin, there and back, by locking all that the guard will.
 
     Raises:
         MapError: the map does not fit the changed schema.
@@ -81,13 +91,14 @@ def around(
         psycopg.Error: the database refused a change, and not because of the guard.
     """
     units, events = standing(conn)
+    tables = {oid: QualifiedName(schema, name) for oid, schema, name in conn.execute(_TABLES).fetchall()}
     touched: Touched = frozenset()
     while True:
         in_the_way = resting_on(units, touched)
         off = list(taking_off(in_the_way))
-        before = within(framed(off, lock_timeout, events, resume=False)) if in_the_way else ()
+        before = framed(off, lock_timeout, events, resume=False) if in_the_way else ()
         with conn.transaction(force_rollback=True):
-            for statement in before:
+            for statement in within(before):
                 conn.execute(statement)
             conn.execute("SELECT pg_catalog.set_config('lock_timeout', %s, true)", [f"{int(lock_timeout * 1000)}ms"])
             stopped = _make(conn, changes, touched, units)
@@ -97,8 +108,12 @@ def around(
                 if stopped is None:
                     # What a table had that was dropped goes with it, and must be made again with it.
                     forgotten = {entry.unit for entry in delta.forget}
-                    lost = [unit for unit in units if unit.unit in forgotten and unit not in in_the_way]
-                    return _around(delta, before, (*in_the_way, *lost), release, lock_timeout)
+                    gone = [unit for unit in units if unit.unit in forgotten and unit not in in_the_way]
+                    lost = (*in_the_way, *gone)
+                    if lock:
+                        off = [*_locking(delta, lost, units, tables), *off]
+                        before = framed(off, lock_timeout, events, resume=not in_the_way) if off else ()
+                    return _around(delta, within(before) if before else (), lost, release, lock, lock_timeout)
         touched |= stopped
 
 
@@ -193,22 +208,47 @@ def _try(conn: psycopg.Connection[Any], delta: Delta, touched: Touched, units: S
     return None
 
 
+def _locking(
+    delta: Delta, lost: Sequence[Unit], units: Iterable[Unit], tables: Mapping[int, QualifiedName]
+) -> Iterator[str]:
+    """Yield what locks all that *delta* will and that was *lost*, by the names that *units* and *tables* have."""
+    if not delta.installed.manifest:  # there is nothing yet that anybody asks, nor what locks
+        return
+    its = [*lost, *delta.make]
+    changed = {change.table for change in delta.changes}
+    oids = {table.oid for name, table in delta.live.tables.items() if name in changed}
+    oids |= {unit.oid for unit in its if isinstance(unit, Protection | AuditTriggers)}
+    touched = {unit.unit for unit in its}
+    names = {tables[oid] for oid in oids & tables.keys()}
+    names |= {unit.name for unit in units if isinstance(unit, State | View) and unit.unit in touched}
+    if names:
+        listed = sql.SQL(", ").join(sql.Literal(str(name)) for name in sorted(names))
+        yield text(sql.SQL("CALL rlsguard.lock_table({});\n").format(listed))
+
+
 def _around(
-    delta: Delta, before: tuple[str, ...], lost: Sequence[Unit], release: Sequence[str], lock_timeout: float
+    delta: Delta,
+    before: tuple[str, ...],
+    lost: tuple[Unit, ...],
+    release: Sequence[str],
+    lock: bool,
+    lock_timeout: float,
 ) -> Around:
-    taken_off = tuple(lost)
     its = [piece for piece in pieces(delta) if piece.up or piece.change.action == "forget"]
     if not its:
-        return Around(delta, taken_off, before, (), (), ())
+        return Around(delta, lost, before, (), (), ())
     events = has_events(delta)
     after = within(framed(list(making(its, release)), lock_timeout, events))
     if not delta.installed.manifest:
         undo = framed(list(undoing(its, True)), lock_timeout, events)
-        return Around(delta, taken_off, before, after, within((*undo, *split(read("each/drop_roles.sql")))), ())
+        return Around(delta, lost, before, after, within((*undo, *split(read("each/drop_roles.sql")))), ())
     away, back = _undoing(delta, its, lost)
+    if lock:
+        now = {table.oid: table.name for table in delta.live.tables.values()}
+        away = [*_locking(delta, lost, delta.plan.units, now), *away]
     return Around(
         delta,
-        taken_off,
+        lost,
         before,
         after,
         within(framed(away, lock_timeout, events, resume=not back)),
@@ -233,6 +273,9 @@ def _undoing(delta: Delta, its: Sequence[Piece], lost: Sequence[Unit]) -> tuple[
         *(text(statement) + ";\n" for piece in renamed for statement in removing(piece.after)),
         *(piece.away for piece in reversed(others)),
     ]
-    back = [*(piece.back for piece in reversed(others)), *(render.statements(unit) for unit in lost)]
+    back = [piece.back for piece in reversed(others) if not isinstance(piece.before, EventTriggers)]
+    back += [render.statements(unit) for unit in lost]
+    # They would refuse what comes after them.
+    back += [piece.back for piece in others if isinstance(piece.before, EventTriggers)]
     notes = [*noted([*(piece.before for piece in changed), *lost], [piece.change.unit for piece in made])]
     return (away, [*back, *notes]) if any(back) else ([*away, *notes], [])

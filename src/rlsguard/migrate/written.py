@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
+from sqlglot import tokenize
 from sqlglot.errors import TokenError
 
 from rlsguard.apply import refusal
@@ -21,21 +21,12 @@ from rlsguard.migrate.model import Migration, Step
 from rlsguard.migrate.statements import split
 from rlsguard.migrate.steps import Settings
 from rlsguard.names import QualifiedName
-from rlsguard.plan.model import Notice, Protection
+from rlsguard.plan.model import Notice
 from rlsguard.problems import RlsguardError
 from rlsguard.render.template import text
 
-_TABLES = """
-SELECT c.oid::bigint, n.nspname, c.relname
-FROM pg_catalog.pg_class AS c
-JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'p')
-"""
-# Blanks and comments, which may hold one another.
-_BEFORE = re.compile(r"(?:\s|--[^\n]*(?:\n|\Z)|/\*(?:[^*/]|\*(?!/)|/(?!\*))*\*/)*")
-_ENDS = re.compile(
-    r"(?:BEGIN|START\s+TRANSACTION|COMMIT|END|ROLLBACK|ABORT|SAVEPOINT|RELEASE|PREPARE\s+TRANSACTION)\b", re.IGNORECASE
-)
+# What begins or ends a transaction, or part of one.
+_ENDS = {"BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "SAVEPOINT", "RELEASE"}
 
 
 def find_written(
@@ -58,7 +49,6 @@ def find_written(
         RlsguardError: a file cannot be used, the connected role lacks a right, or the database refused.
     """
     changes, undoing = read_changes(file), () if undo is None else read_changes(undo)
-    names = {oid: QualifiedName(schema, name) for oid, schema, name in conn.execute(_TABLES).fetchall()}
     with _refused(file):
         found = around(
             conn,
@@ -66,13 +56,14 @@ def find_written(
             [SchemaChange(each) for each in changes],
             prune=prune,
             release=settings.release,
+            lock=True,
             lock_timeout=settings.lock_timeout,
         )
     if not found.taken_off and not found.delta.changes:
         notice = Notice(str(file), "it does not concern the guard; run it as it is")
         return Migration((), (), (), (), (*found.delta.notices, notice))
     timeout = f"SET LOCAL lock_timeout = '{int(settings.lock_timeout * 1000)}ms'"
-    up = (timeout, *_locked(found, names), *found.before, *changes, *found.after)
+    up = (timeout, *found.before, *changes, *found.after)
     down = (timeout, *found.undo_after, *undoing, *found.undo_before) if undo is not None else _cannot(file)
     with conn.transaction(force_rollback=True):
         with _refused(file):
@@ -88,30 +79,10 @@ def _migration(
 ) -> Migration:
     whole = find_migration(found.delta, wanted, map_path, Settings(one_transaction=True))
     steps = (Step(f"{file.name}, and the guard around it", "everything", up, down),)
-    notices = (
-        *whole.notices,
-        *(
-            Notice(
-                f"{i.table} ({', '.join(i.columns)})", "no index begins with it; rlsguard migrate adds one afterwards"
-            )
-            for i in whole.indexes
-        ),
-    )
-    taken_off = tuple(f"take off {unit.unit}" for unit in found.taken_off)
-    changes = (*taken_off, file.name, *map(str, found.delta.changes))
-    return replace(whole, steps=steps, indexes=(), changes=changes, notices=notices)
-
-
-def _locked(found: Around, names: Mapping[int, QualifiedName]) -> Iterator[str]:
-    """Yield the statement that locks the guard's tables, by the *names* that they have before all changes."""
-    live = found.delta.live.tables
-    oids = {unit.oid for unit in found.taken_off if isinstance(unit, Protection)}
-    tables = [change.table for change in found.delta.changes if change.table is not None]
-    oids |= {live[table].oid for table in tables if table in live}
-    if oids := oids & names.keys():
-        listed = sql.SQL(", ").join(sql.SQL("ONLY {}").format(name.sql) for name in sorted(names[oid] for oid in oids))
-        lock = text(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(listed))
-        yield f"-- First of all: where one is in use for longer than lock_timeout, nothing has been done yet.\n{lock}"
+    words = "no index begins with it; rlsguard migrate makes one afterwards"
+    slow = [Notice(f"{index.table} ({', '.join(index.columns)})", words) for index in whole.indexes]
+    changes = (*(f"take off {unit.unit}" for unit in found.taken_off), file.name, *map(str, found.delta.changes))
+    return replace(whole, steps=steps, indexes=(), changes=changes, notices=(*whole.notices, *slow))
 
 
 def _cannot(file: Path) -> tuple[str, ...]:
@@ -130,29 +101,31 @@ def _refused(file: Path) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        raise RlsguardError(f"{file}: {refusal(error)}") from error
+        detail = f": {error.diag.message_detail}" if error.diag.message_detail else ""
+        raise RlsguardError(f"{file}: {refusal(error)}{detail}") from error
 
 
 def read_changes(file: Path) -> tuple[str, ...]:
     """Return the statements of *file*, each with the comments before it.
 
     Raises:
-        RlsguardError: it cannot be read, has none, or begins or ends transactions.
+        RlsguardError: it cannot be read, has none, or one that cannot be part of a transaction.
     """
     try:
-        text = file.read_text(encoding="utf-8")
         # What comes after the last semicolon is a statement, too.
-        statements = tuple(each for each in split(f"{text}\n;") if _bare(each))
+        written = [(each, _words(each)) for each in split(file.read_text(encoding="utf-8") + "\n;")]
     except (OSError, UnicodeDecodeError, TokenError) as error:
         raise RlsguardError(f"{file}: {error}") from error
-    for statement in statements:
-        if (ends := _ENDS.match(_bare(statement))) is not None:
-            raise RlsguardError(f"{file}: leave out {ends[0].upper()}: all of it is part of one transaction")
+    for _, words in written:
+        if _ENDS.intersection(words[:1]) or words[:2] == ["PREPARE", "TRANSACTION"]:
+            raise RlsguardError(f"{file}: leave out {words[0]}: all of it is part of one transaction")
+        if words[:1] == ["COPY"] and "STDIN" in words:
+            raise RlsguardError(f"{file}: COPY FROM STDIN cannot be part of it: rows do not come along")
+    statements = tuple(each for each, words in written if words)
     if not statements:
         raise RlsguardError(f"{file}: there is no statement in it")
     return statements
 
 
-def _bare(statement: str) -> str:
-    """Return *statement* from its first word on."""
-    return _BEFORE.sub("", statement, count=1)
+def _words(statement: str) -> list[str]:
+    return [token.text.upper() for token in tokenize(statement, dialect="postgres")]
