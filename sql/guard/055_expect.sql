@@ -1,5 +1,5 @@
 -- Generated files can be run long after they were made, and elsewhere. What they rest on is looked at again.
-CALL rlsguard.take_back('{expect_policies, ending, reads_same, expect_kept}');
+CALL rlsguard.take_back('{expect_policies, ending, reads_same, same_people, expect_kept}');
 SET LOCAL ROLE rlsguard_owner;
 
 CREATE OR REPLACE PROCEDURE rlsguard.expect_policies(of_table regclass, row_security boolean, policies name[])
@@ -102,6 +102,34 @@ $$;
 COMMENT ON FUNCTION rlsguard.reads_same(text, text) IS 'Whether every recorded key of a kind of person is the same text in another type';
 REVOKE ALL ON FUNCTION rlsguard.reads_same(text, text) FROM PUBLIC;
 
+-- Another column of the subject's table is the same key where the table itself sees to it that both are equal in every row.
+CREATE OR REPLACE FUNCTION rlsguard.same_people(of_table oid, key_number smallint, wanted text) RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT EXISTS (
+        SELECT
+        FROM pg_class AS c
+        JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        JOIN pg_attribute AS w ON w.attrelid = c.oid AND w.attnum = key_number AND NOT w.attisdropped
+        JOIN pg_attribute AS i ON i.attrelid = c.oid AND format('%I.%I.%I', n.nspname, c.relname, i.attname) = wanted
+        JOIN pg_constraint AS k ON k.conrelid = c.oid AND k.contype = 'c' AND k.convalidated AND NOT k.connoinherit
+        WHERE c.oid = of_table
+          -- of pg_catalog: any other is spelled with its schema
+          AND pg_get_expr(k.conbin, c.oid) IN (format('(%I = %I)', w.attname, i.attname), format('(%I = %I)', i.attname, w.attname))
+          -- of two types, equal is only among integers the same text as well
+          AND ((w.atttypid, w.attcollation) = (i.atttypid, i.attcollation)
+               OR ARRAY[w.atttypid, i.atttypid] <@ '{int2, int4, int8}'::regtype[]::oid[])
+          -- NULL passes a check
+          AND w.attnotnull AND i.attnotnull
+          -- from 18 on, attnotnull says nothing of rows that were there before
+          AND NOT EXISTS (SELECT FROM pg_constraint AS o
+                          WHERE o.conrelid = c.oid AND o.contype = 'n' AND NOT o.convalidated
+                            AND o.conkey IN (ARRAY[w.attnum], ARRAY[i.attnum])));
+END;
+COMMENT ON FUNCTION rlsguard.same_people(oid, smallint, text) IS 'Whether a validated check says that another column equals the key in every row';
+REVOKE ALL ON FUNCTION rlsguard.same_people(oid, smallint, text) FROM PUBLIC;
+
 -- A map by which opt-outs end is refused, and one with another key, by which they would become other people's. Whoever
 -- means the former names them: SET rlsguard.release = '{marketing}'.
 CREATE OR REPLACE PROCEDURE rlsguard.expect_kept(purposes text[], subjects jsonb)
@@ -118,27 +146,31 @@ DECLARE
     recorded_kind text;
     recorded_type text;
     recorded_by text;
+    same boolean;
     wanted jsonb;
     ends record;
 BEGIN
-    FOR recorded_kind, recorded_type, wanted, recorded_by IN
+    FOR recorded_kind, recorded_type, wanted, same, recorded_by IN
         SELECT s.kind, s.key_type, subjects -> s.kind,
+               here AND rlsguard.same_people(s.table_oid, s.key_number, subjects -> s.kind ->> 'column'),
                -- the column as it is called today, wherever it was renamed or moved to
                coalesce(
-                   (SELECT format('%I.%I.%I', n.nspname, c.relname, a.attname)
+                   (SELECT CASE WHEN a.attisdropped THEN format('%I.%I.%s, which is gone', n.nspname, c.relname, s.key_column)
+                                ELSE format('%I.%I.%I', n.nspname, c.relname, a.attname) END
                     FROM pg_class AS c
                     JOIN pg_namespace AS n ON n.oid = c.relnamespace
-                    JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = s.key_number AND NOT a.attisdropped
+                    JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = s.key_number
                     WHERE here AND c.oid = s.table_oid),
                    s.subject_table || '.' || s.key_column)
         FROM rlsguard.subject AS s
         WHERE EXISTS (SELECT FROM rlsguard.opt_out_event AS e WHERE e.subject_kind = s.kind)
     LOOP
-        IF wanted ->> 'column' <> recorded_by THEN
+        IF wanted ->> 'column' <> recorded_by AND NOT same THEN
             RAISE EXCEPTION 'opt-outs of % are recorded by %; by % they would be other people''s',
                             recorded_kind, recorded_by, wanted ->> 'column'
                 USING ERRCODE = 'object_not_in_prerequisite_state',
-                      HINT = 'Keep the key; or give this kind of person another name, and record their opt-outs anew.';
+                      HINT = 'Keep the key; where both are equal in each row of one table, let a validated CHECK say so; '
+                             'or give this kind of person another name, and record their opt-outs anew.';
         ELSIF wanted ->> 'type' <> recorded_type AND NOT rlsguard.reads_same(recorded_kind, wanted ->> 'type') THEN
             RAISE EXCEPTION 'opt-outs of % are recorded as %; % is % now',
                             recorded_kind, recorded_type, recorded_by, wanted ->> 'type'

@@ -149,6 +149,66 @@ def test_the_name_of_the_key_has_passed_to_another_column(bank):
         apply(bank, BANK_MAP)
 
 
+def test_the_name_of_a_key_that_is_gone_has_passed_to_another_column(bank):
+    apply(bank, _NO_TABLES, prune=load(BANK_MAP).tables)
+    bank.execute("ALTER TABLE bank.client DROP client_id CASCADE; ALTER TABLE bank.client RENAME crm_no TO client_id")
+    with pytest.raises(RlsguardError, match=r"recorded by bank\.client\.client_id, which is gone; by .* they would be"):
+        apply(bank, BANK_MAP)
+
+
+_NEW_ID = """
+CREATE FUNCTION bank.any_equal(bigint, int) RETURNS boolean IMMUTABLE LANGUAGE sql RETURN true;
+CREATE OPERATOR bank.= (FUNCTION = bank.any_equal, LEFTARG = bigint, RIGHTARG = int);
+ALTER TABLE bank.client ADD new_id bigint UNIQUE;
+UPDATE bank.client SET new_id = client_id;
+ALTER TABLE bank.client ALTER new_id SET NOT NULL;
+"""
+_BY_NEW_ID = """
+version: 1
+subjects: {client: {table: bank.client, key: new_id}}
+purposes: {marketing: {}}
+roles: {campaign_app: [marketing]}
+tables: {bank.client: {holds: [personal], subject: {client: new_id}, when_unknown: show}}
+"""
+_EQUAL = "ADD CHECK (new_id = client_id)"
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        f"{_EQUAL} NOT VALID",
+        f"{_EQUAL} NOT ENFORCED",
+        f"{_EQUAL}, ALTER new_id DROP NOT NULL",
+        f"{_EQUAL}, ALTER new_id DROP NOT NULL, ADD NOT NULL new_id NOT VALID",
+        # 0.1 and 0.10 are equal, and are two texts
+        f"ALTER new_id TYPE numeric, {_EQUAL}",
+        "ADD CHECK (new_id >= client_id)",
+        "ADD CHECK (new_id = client_id OR new_id > 3)",
+        "ADD CHECK (new_id OPERATOR(bank.=) client_id)",
+    ],
+)
+def test_another_column_is_not_known_to_be_the_same_key(bank, made):
+    if bank.major < 18 and ("ENFORCED" in made or "NOT NULL new_id NOT VALID" in made):
+        pytest.skip("PostgreSQL before 18 does not have this")
+    apply(bank, _NO_TABLES, prune=load(BANK_MAP).tables)
+    bank.execute(_NEW_ID + f"ALTER TABLE bank.client {made}")
+    with pytest.raises(RlsguardError, match=r"recorded by bank\.client\.client_id; by bank\.client\.new_id they would"):
+        apply(bank, _BY_NEW_ID)
+
+
+@pytest.mark.parametrize("made", [_EQUAL, "ADD CHECK (client_id = new_id)"])
+def test_another_column_is_the_same_key_where_a_check_says_that_both_are_equal(bank, made):
+    apply(bank, _NO_TABLES, prune=load(BANK_MAP).tables)
+    bank.execute(_NEW_ID + f"ALTER TABLE bank.client {made}")
+    apply(bank, _BY_NEW_ID)
+    assert column(bank, "SELECT new_id FROM bank.client", user="campaign_app") == [2, 3]
+    opt_out(bank, 2, "marketing")
+    # And back, with what was recorded meanwhile.
+    apply(bank, _NO_TABLES.replace("client_id", "new_id"), prune=load(_BY_NEW_ID).tables)
+    apply(bank, BANK_MAP)
+    assert column(bank, "SELECT client_id FROM bank.client", user="campaign_app") == [3]
+
+
 _NO_TABLES = "version: 1\nsubjects: {client: {table: bank.client, key: client_id}}\npurposes: {marketing: {}}\n"
 
 

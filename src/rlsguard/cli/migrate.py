@@ -15,6 +15,7 @@ from rlsguard.migrate import find_migration
 from rlsguard.migrate.applied import revisions
 from rlsguard.migrate.steps import Settings
 from rlsguard.migrate.write import FORMATS
+from rlsguard.migrate.written import find_written
 from rlsguard.names import QualifiedName
 
 
@@ -46,6 +47,20 @@ from rlsguard.names import QualifiedName
     metavar="SECONDS",
     help="How long the migration waits for each lock before it lets others go first.",
 )
+@click.option(
+    "--around",
+    "changes",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Make the schema changes in this SQL file part of it: what is in their way is taken off before them, and the"
+    " guard is what the map says after them, all in one transaction. They are made now, and undone.",
+)
+@click.option(
+    "--undo",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="What undoes the changes of --around.",
+)
 @click.option("--one-transaction", is_flag=True, help="All or nothing: all its tables are locked until it ends.")
 def migrate(
     map_path: Path,
@@ -59,6 +74,8 @@ def migrate(
     prune: tuple[QualifiedName, ...],
     release: tuple[str, ...],
     lock_timeout: float,
+    changes: Path | None,
+    undo: Path | None,
     one_transaction: bool,
 ) -> None:
     """Write a migration that takes the database to what the map says.
@@ -69,11 +86,17 @@ def migrate(
         raise click.UsageError("--head and --splice go with --alembic.")
     if alembic is None and output is None and output_format != "sql":
         raise click.UsageError(f"--format {output_format} needs -o, the folder of the project.")
+    if changes is None and undo is not None:
+        raise click.UsageError("--undo goes with --around.")
     loaded = datamap.load(map_path)
+    settings = Settings(lock_timeout, release, one_transaction)
     with connected(dsn) as conn:
-        delta = apply(conn, loaded, prune=prune, release=release, dry_run=True)
         applied = None if alembic is None else revisions(conn)
-    migration = find_migration(delta, loaded, map_path, Settings(lock_timeout, release, one_transaction))
+        if changes is None:
+            delta = apply(conn, loaded, prune=prune, release=release, dry_run=True)
+            migration = find_migration(delta, loaded, map_path, settings)
+        else:
+            migration = find_written(conn, loaded, map_path, changes, undo, settings, prune)
     for notice in migration.notices:
         click.echo(safe(f"notice  {notice}"), err=True)
     if not migration:
@@ -94,7 +117,7 @@ def migrate(
         written = [output / name for name in files]
     for change in migration.changes:
         say(change)
-    changes = count(len(migration.changes), "change", "changes")
-    say(f"{changes} in {count(len(migration.steps), 'transaction', 'transactions')}")
+    counted = count(len(migration.changes), "change", "changes")
+    say(f"{counted} in {count(len(migration.steps), 'transaction', 'transactions')}")
     for file in written:
         say(f"wrote {file}")

@@ -1,32 +1,40 @@
 """What goes before and after changes of the schema, in one transaction with them.
 
 PostgreSQL refuses to drop a column that a policy or a view names, and to alter its type. What of the guard stands in
-the way is found by making the changes and undoing them.
+the way is found by making the changes and undoing them: the server names it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
 from rlsguard import render
-from rlsguard.apply import enter_owner, look
+from rlsguard.apply import enter_owner, execute, look
 from rlsguard.catalog.installed import load_installed
 from rlsguard.datamap.model import DataMap
 from rlsguard.delta import Delta
 from rlsguard.migrate.statements import split
 from rlsguard.migrate.steps import framed, has_events, making, noted, undoing, within
 from rlsguard.names import Name, QualifiedName
-from rlsguard.pieces import pieces
-from rlsguard.plan.model import Grants, MapRows, Protection, State, Unit, View
+from rlsguard.pieces import Piece, pieces, removing
+from rlsguard.plan.event_triggers import EventTriggers
+from rlsguard.plan.model import AuditTriggers, Protection, State, Unit, View
 from rlsguard.plan.recorded import unit_of
 from rlsguard.render.template import text
 from rlsguard.sqlfiles import read
 from rlsguard.undo import remove_view
+
+_TABLES = """
+SELECT c.oid::bigint, n.nspname, c.relname
+FROM pg_catalog.pg_class AS c
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p')
+"""
 
 # Columns that a change touches; None stands for all of a table's.
 Touched = frozenset[tuple[QualifiedName, str | None]]
@@ -34,10 +42,10 @@ Touched = frozenset[tuple[QualifiedName, str | None]]
 
 @dataclass(frozen=True, slots=True)
 class SchemaChange:
-    """A change of the schema, as SQL, and what it touches."""
+    """A change of the schema, as SQL, and what it touches, as far as that is known before it is made."""
 
     sql: str
-    touches: Touched
+    touches: Touched = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +69,21 @@ class Around:
 
 
 def around(
-    conn: psycopg.Connection[Any], datamap: DataMap, changes: Sequence[SchemaChange], *, lock_timeout: float = 5.0
+    conn: psycopg.Connection[Any],
+    datamap: DataMap,
+    changes: Sequence[SchemaChange],
+    *,
+    prune: Collection[QualifiedName] = (),
+    release: Sequence[str] = (),
+    lock: bool = False,
+    lock_timeout: float = 5.0,
 ) -> Around:
     """Return what goes around *changes* so that *datamap* is enforced after them; they are made here, and undone.
+
+    Args:
+        prune: as for `rlsguard.apply.apply`.
+        release: the same.
+        lock: begin, there and back, by locking all that the guard will.
 
     Raises:
         MapError: the map does not fit the changed schema.
@@ -71,21 +91,29 @@ def around(
         psycopg.Error: the database refused a change, and not because of the guard.
     """
     units, events = standing(conn)
+    tables = {oid: QualifiedName(schema, name) for oid, schema, name in conn.execute(_TABLES).fetchall()}
     touched: Touched = frozenset()
     while True:
         in_the_way = resting_on(units, touched)
-        before = within(framed(list(taking_off(in_the_way)), lock_timeout, events, resume=False)) if in_the_way else ()
+        off = list(taking_off(in_the_way))
+        before = framed(off, lock_timeout, events, resume=False) if in_the_way else ()
         with conn.transaction(force_rollback=True):
-            for statement in before:
+            for statement in within(before):
                 conn.execute(statement)
             conn.execute("SELECT pg_catalog.set_config('lock_timeout', %s, true)", [f"{int(lock_timeout * 1000)}ms"])
             stopped = _make(conn, changes, touched, units)
             if stopped is None:
-                delta = look(conn, datamap, lock_timeout=lock_timeout)
-                # What a table had that was dropped goes with it, and must be made again with it.
-                forgotten = {entry.unit for entry in delta.forget}
-                lost = [unit for unit in units if unit.unit in forgotten and unit not in in_the_way]
-                return _around(delta, before, (*in_the_way, *lost), touched, lock_timeout)
+                delta = look(conn, datamap, prune=prune, release=release, lock_timeout=lock_timeout)
+                stopped = _try(conn, delta, touched, units)
+                if stopped is None:
+                    # What a table had that was dropped goes with it, and must be made again with it.
+                    forgotten = {entry.unit for entry in delta.forget}
+                    gone = [unit for unit in units if unit.unit in forgotten and unit not in in_the_way]
+                    lost = (*in_the_way, *gone)
+                    if lock:
+                        off = [*_locking(delta, lost, units, tables), *off]
+                        before = framed(off, lock_timeout, events, resume=not in_the_way) if off else ()
+                    return _around(delta, within(before) if before else (), lost, release, lock, lock_timeout)
         touched |= stopped
 
 
@@ -149,37 +177,105 @@ def _make(
                 conn.execute(change.sql)
         except psycopg.errors.ActiveSqlTransaction:
             pass  # CONCURRENTLY: an index, which makes no difference here
-        except (psycopg.errors.FeatureNotSupported, psycopg.errors.DependentObjectsStillExist):
-            if len(resting_on(units, touched | change.touches)) == len(resting_on(units, touched)):
+        except (psycopg.errors.FeatureNotSupported, psycopg.errors.DependentObjectsStillExist) as error:
+            stopped = change.touches | _told_by(conn, error)
+            if len(resting_on(units, touched | stopped)) == len(resting_on(units, touched)):
                 raise
-            return change.touches
+            return stopped
     return None
 
 
+def _told_by(conn: psycopg.Connection[Any], error: psycopg.Error) -> Touched:
+    """Return the columns that policies and views of the guard's rest on, as far as *error* names both."""
+    rows = conn.execute(read("migrate/in_the_way.sql"), [error.diag.message_detail]).fetchall()
+    return frozenset((QualifiedName(schema, table), column) for schema, table, column in rows)
+
+
+def _try(conn: psycopg.Connection[Any], delta: Delta, touched: Touched, units: Sequence[Unit]) -> Touched | None:
+    """Return what those of *units* rest on that *delta* makes anew and cannot while they are in use, if it is so."""
+    again = {unit.unit for unit in delta.make}
+    stale = [unit for unit in units if unit.unit in again]
+    states = {(unit.subject, unit.key.name) for unit in stale if isinstance(unit, State)}
+    along = [step for unit in stale if isinstance(unit, View) for step in unit.route.columns_along]
+    stopped = frozenset(states | {(step.table, column) for step, used in along for column in used})
+    if stopped <= touched:
+        return None
+    try:
+        with conn.transaction(force_rollback=True):
+            execute(conn, delta)
+    except (psycopg.errors.InvalidTableDefinition, psycopg.errors.DependentObjectsStillExist):
+        return stopped
+    return None
+
+
+def _locking(
+    delta: Delta, lost: Sequence[Unit], units: Iterable[Unit], tables: Mapping[int, QualifiedName]
+) -> Iterator[str]:
+    """Yield what locks all that *delta* will and that was *lost*, by the names that *units* and *tables* have."""
+    if not delta.installed.manifest:  # there is nothing yet that anybody asks, nor what locks
+        return
+    its = [*lost, *delta.make]
+    changed = {change.table for change in delta.changes}
+    oids = {table.oid for name, table in delta.live.tables.items() if name in changed}
+    oids |= {unit.oid for unit in its if isinstance(unit, Protection | AuditTriggers)}
+    touched = {unit.unit for unit in its}
+    names = {tables[oid] for oid in oids & tables.keys()}
+    names |= {unit.name for unit in units if isinstance(unit, State | View) and unit.unit in touched}
+    if names:
+        listed = sql.SQL(", ").join(sql.Literal(str(name)) for name in sorted(names))
+        yield text(sql.SQL("CALL rlsguard.lock_table({});\n").format(listed))
+
+
 def _around(
-    delta: Delta, before: tuple[str, ...], lost: Sequence[Unit], touched: Touched, lock_timeout: float
+    delta: Delta,
+    before: tuple[str, ...],
+    lost: tuple[Unit, ...],
+    release: Sequence[str],
+    lock: bool,
+    lock_timeout: float,
 ) -> Around:
-    events = has_events(delta)
-    new = not delta.installed.manifest
     its = [piece for piece in pieces(delta) if piece.up or piece.change.action == "forget"]
     if not its:
-        return Around(delta, tuple(lost), before, (), (), ())
-    # On the way back, some of this names tables and columns that are only there again once the changes are undone.
-    names = {unit.unit for unit in lost}
-    later = [piece for piece in its if isinstance(piece.before, Grants | MapRows) and not piece.stays]
-    sooner = [replace(p, back="", before=None) if p in later else p for p in its if p.change.unit not in names]
-    # First what the rest would stand on.
-    off = resting_on(delta.plan.units, touched)
-    off += tuple(u for u in delta.plan.units if isinstance(u, Protection) and u.unit in names and u not in off)
-    put_back = [*(piece.back for piece in later), *(render.statements(unit) for unit in lost)]
-    put_back += noted([*(piece.before for piece in later), *lost])
-    undo_after = framed([*taking_off(off), *undoing(sooner, new)], lock_timeout, events, resume=not put_back)
-    undo_after += split(read("each/drop_roles.sql")) if new else ()
+        return Around(delta, lost, before, (), (), ())
+    events = has_events(delta)
+    after = within(framed(list(making(its, release)), lock_timeout, events))
+    if not delta.installed.manifest:
+        undo = framed(list(undoing(its, True)), lock_timeout, events)
+        return Around(delta, lost, before, after, within((*undo, *split(read("each/drop_roles.sql")))), ())
+    away, back = _undoing(delta, its, lost)
+    if lock:
+        now = {table.oid: table.name for table in delta.live.tables.values()}
+        away = [*_locking(delta, lost, delta.plan.units, now), *away]
     return Around(
         delta,
-        tuple(lost),
+        lost,
         before,
-        within(framed(list(making(its)), lock_timeout, events)),
-        within(undo_after),
-        within(framed(put_back, lock_timeout, events)) if put_back else (),
+        after,
+        within(framed(away, lock_timeout, events, resume=not back)),
+        within(framed(back, lock_timeout, events)) if back else (),
     )
+
+
+def _undoing(delta: Delta, its: Sequence[Piece], lost: Sequence[Unit]) -> tuple[list[str], list[str]]:
+    """Return what undoes *its* pieces before the changes themselves are undone, and after: names are others by then."""
+    names = {unit.unit for unit in lost}
+    others = [piece for piece in its if piece.change.unit not in names]
+    made = [piece for piece in others if piece.change.action == "create"]
+    # A table that was renamed has what it had under its earlier name, which is among what was lost.
+    renamed = [piece for piece in made if piece.before is not None]
+    others = [piece for piece in others if piece not in renamed]
+    changed = [piece for piece in others if piece.before is not None and not piece.stays]
+    # Policies first: they ask the views.
+    off = [unit for unit in delta.plan.units if isinstance(unit, View | Protection) and unit.unit in names]
+    off += [piece.after for piece in (*made, *changed) if isinstance(piece.after, Protection)]
+    away = [
+        *taking_off(off),
+        *(text(statement) + ";\n" for piece in renamed for statement in removing(piece.after)),
+        *(piece.away for piece in reversed(others)),
+    ]
+    back = [piece.back for piece in reversed(others) if not isinstance(piece.before, EventTriggers)]
+    back += [render.statements(unit) for unit in lost]
+    # They would refuse what comes after them.
+    back += [piece.back for piece in others if isinstance(piece.before, EventTriggers)]
+    notes = [*noted([*(piece.before for piece in changed), *lost], [piece.change.unit for piece in made])]
+    return (away, [*back, *notes]) if any(back) else ([*away, *notes], [])

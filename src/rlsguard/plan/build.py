@@ -86,7 +86,8 @@ def build(datamap: DataMap, catalog: Catalog, installed: Installed = NOTHING_INS
         # Last: from here on they refuse what the others do.
         *((event_triggers(guarded, protections),) if datamap.event_trigger else ()),
     ]
-    notices: tuple[Notice, ...] = notices_of(datamap, catalog, entries)
+    opened = frozenset(protection.name for protection in protections if protection.baseline)
+    notices: tuple[Notice, ...] = notices_of(datamap, catalog, entries, opened)
     return Plan(tuple(units), bypass, notices)
 
 

@@ -41,6 +41,7 @@ GUARD_FILES = (
             "expect_policies(IN of_table regclass, IN row_security boolean, IN policies name[])",
             "ending(purposes text[], subjects jsonb)",
             "reads_same(kind text, key_type text)",
+            "same_people(of_table oid, key_number smallint, wanted text)",
             "expect_kept(IN purposes text[], IN subjects jsonb)",
         ),
     ),

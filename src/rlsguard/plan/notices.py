@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from rlsguard.catalog.model import Catalog, Table
 from rlsguard.datamap.model import DataMap, TableEntry
@@ -15,8 +15,14 @@ _ACTIONS = {"c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
 Entries = list[tuple[TableEntry, Table, tuple[Route, ...]]]
 
 
-def notices_of(datamap: DataMap, catalog: Catalog, entries: Entries) -> tuple[Notice, ...]:
-    """Return the notices for the mapped tables, in the map's order, each once."""
+def notices_of(
+    datamap: DataMap, catalog: Catalog, entries: Entries, opened: Collection[QualifiedName]
+) -> tuple[Notice, ...]:
+    """Return the notices for the mapped tables, in the map's order, each once.
+
+    Args:
+        opened: tables that get a policy which lets rows be seen.
+    """
     found: list[Notice] = []
     for subject in datamap.subjects.values():
         table = catalog.tables[subject.table]
@@ -30,7 +36,7 @@ def notices_of(datamap: DataMap, catalog: Catalog, entries: Entries) -> tuple[No
         if entry.audit is not None:
             found += _of_types(table, table.columns, catalog, "row changes of this table")
         if entry.paths:
-            found += _of_table(entry, table, routes, catalog, guarded)
+            found += _of_table(entry, table, routes, catalog, guarded, opened)
     return tuple(dict.fromkeys(found))
 
 
@@ -53,6 +59,7 @@ def _of_table(
     routes: tuple[Route, ...],
     catalog: Catalog,
     guarded: frozenset[QualifiedName],
+    opened: Collection[QualifiedName],
 ) -> Iterator[Notice]:
     about = str(table.name)
     if table.truncate_grantees:
@@ -61,7 +68,7 @@ def _of_table(
             about,
             f"TRUNCATE ignores row security; held by {who}. Revoke it unless they must empty the table.",
         )
-    if table.row_security and not any(p.permissive for p in table.policies):
+    if table.row_security and table.name not in opened and not any(p.permissive for p in table.policies):
         yield Notice(
             about,
             "row security is on and no policy lets anybody see a row, with rlsguard or without. If that is left over"
