@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from berka import bank_db, berka_db  # noqa: F401 (fixtures)
+from scratch import shared_scratch
 from servers import SUPPORTED, Clone, Database, Postgres, berka_folder, has_library, present, run
 
 _OUTCOMES = {"passed": "passed", "failed": "failed", "error": "errors", "skipped": "skipped", "xfailed": "xfailed"}
@@ -78,6 +79,13 @@ def _running() -> Iterator[Callable[[int], Postgres]]:
 def server(request: pytest.FixtureRequest, _running: Callable[[int], Postgres]) -> Postgres:
     """A server; the test runs once for each major version that is present."""
     return _running(request.param)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shared_scratch() -> Iterator[None]:
+    """Let the checks of one process compare with one scratch server of each version, which spells the same SQL once."""
+    with shared_scratch():
+        yield
 
 
 @pytest.fixture

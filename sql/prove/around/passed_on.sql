@@ -1,11 +1,13 @@
 -- Rights to relations, or to columns of theirs, that were passed on by somebody other than their owners, and by whom.
-SELECT c.oid, g.privilege_type, array_agg(DISTINCT pg_get_userbyid(g.grantor)::text)
-FROM pg_catalog.pg_class AS c
-CROSS JOIN LATERAL (
-    SELECT c.relacl
+SELECT l.oid, g.privilege_type, array_agg(DISTINCT pg_get_userbyid(g.grantor)::text)
+FROM (
+    SELECT c.oid, c.relowner, c.relacl FROM pg_catalog.pg_class AS c WHERE c.relacl IS NOT NULL
     UNION ALL
-    SELECT f.attacl FROM pg_catalog.pg_attribute AS f WHERE f.attrelid = c.oid AND f.attnum > 0
-) AS l (acl)
+    SELECT c.oid, c.relowner, f.attacl
+    FROM pg_catalog.pg_attribute AS f
+    JOIN pg_catalog.pg_class AS c ON c.oid = f.attrelid
+    WHERE f.attnum > 0 AND f.attacl IS NOT NULL
+) AS l (oid, owner, acl)
 CROSS JOIN aclexplode(l.acl) AS g
-WHERE g.grantor <> c.relowner
-GROUP BY c.oid, g.privilege_type
+WHERE g.grantor <> l.owner
+GROUP BY l.oid, g.privilege_type

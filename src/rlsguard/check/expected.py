@@ -78,18 +78,27 @@ def _made(
     conn.execute(read("each/session.sql"))
     available = {name for (name,) in conn.execute("SELECT name FROM pg_available_extensions").fetchall()}
     stand_in = skeleton(plan, catalog, of_extensions, available)
-    create = "CREATE SCHEMA IF NOT EXISTS {schema}; CREATE EXTENSION IF NOT EXISTS {name} SCHEMA {schema}"
-    for name, schema in stand_in.extensions.items():
-        conn.execute(sql.SQL(create).format(schema=Name(schema), name=Name(name)))
-    conn.execute(sql.SQL(";\n").join(stand_in.statements))
+    create = sql.SQL("CREATE SCHEMA IF NOT EXISTS {schema}; CREATE EXTENSION IF NOT EXISTS {name} SCHEMA {schema}")
+    extensions = [create.format(schema=Name(schema), name=Name(name)) for name, schema in stand_in.extensions.items()]
+    tables = sql.SQL(";\n").join([*extensions, *stand_in.statements])
+    definitions, built_in = _spelled(conn, tables, "\n".join(render.statements(unit) for unit in stand_in.units))
+    return Expected(definitions, conn.info.parameter_status("server_version"), stand_in.left_out, built_in)
+
+
+def _spelled(
+    conn: psycopg.Connection[Any], tables: sql.Composed, guard: str
+) -> tuple[Mapping[str, str], Mapping[str, tuple[str, str]]]:
+    """Make *guard* on *tables*, and return definitions and built-in functions as the server spells them then."""
+    conn.execute(tables)
     enter_owner(conn)
-    conn.execute("\n".join(render.statements(unit) for unit in stand_in.units))
+    conn.execute(guard)
     # Of what was made just now the planner knows nothing yet.
     conn.execute("ANALYZE pg_class, pg_attribute, pg_constraint, pg_policy, pg_trigger, pg_proc, pg_namespace")
     definitions = dict(read_rows(conn, "definitions"))
-    built_in = {name: (does, definition) for name, does, definition in read_rows(conn, "check/built_in")}
+    functions = read_rows(conn, "check/built_in")
+    statements = dict(read_rows(conn, "check/function_definitions", [[oid for oid, *_ in functions]]))
     conn.rollback()
-    return Expected(definitions, conn.info.parameter_status("server_version"), stand_in.left_out, built_in)
+    return definitions, {name: (does, statements[oid]) for oid, name, does in functions}
 
 
 def read_rows(

@@ -75,6 +75,11 @@ class Scene:
         return found
 
     @cached_property
+    def passed_on(self) -> Mapping[tuple[int, str], Sequence[str]]:
+        """Who passed a right on without being the owner, by relation and right."""
+        return {(oid, right): grantors for oid, right, grantors in self.session.file("around/passed_on")}
+
+    @cached_property
     def held_names(self) -> tuple[str, ...]:
         """The probed roles that are held to anything."""
         return tuple(prober.name for prober in self.probers if prober.held.purposes)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from rlsguard.catalog.model import ForeignKey
 from rlsguard.names import QualifiedName, quote
 from rlsguard.plan.model import Lookup, MapRows, Route
-from rlsguard.prove.around.revoking import listed, passed_on, revoke
+from rlsguard.prove.around.revoking import listed, revoke
 from rlsguard.prove.model import Assumption, WayAround, in_order
 from rlsguard.prove.scene import Scene
 
@@ -21,14 +21,13 @@ def truncated(scene: Scene) -> Iterator[WayAround]:
         if not look.hide_unknown:
             for step in look.route.steps:
                 behind.setdefault(step.table, set()).add(table)
-    by_others = passed_on(scene)
     for hop, tables in sorted(behind.items()):
         grantees = scene.catalog.tables[hop].truncate_grantees
         roles = scene.held_among(grantees)
         if roles:
             who, oid = listed(grantees), scene.catalog.tables[hop].oid
             why = f"TRUNCATE ignores policies, and without the rows of {hop} no path leads to anybody: all rows show."
-            mend = revoke("TRUNCATE", str(hop), grantees, by_others.get((oid, "TRUNCATE"), ()))
+            mend = revoke("TRUNCATE", str(hop), grantees, scene.passed_on.get((oid, "TRUNCATE"), ()))
             yield WayAround("privilege", f"TRUNCATE of {who} on {hop}", in_order(tables), roles, why, mend)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from rlsguard.names import QualifiedName, quote
-from rlsguard.prove.around.revoking import passed_on, revoke
+from rlsguard.prove.around.revoking import revoke
 from rlsguard.prove.model import Assumption, WayAround, in_order
 from rlsguard.prove.scene import Scene
 from rlsguard.prove.windows import Window
@@ -31,20 +31,19 @@ def views(scene: Scene) -> Iterator[WayAround]:
 
 def materialised_views(scene: Scene) -> Iterator[WayAround]:
     """Name materialised views that anybody held can read: they keep what was visible at their last refresh."""
-    by_others = passed_on(scene)
     for window in scene.windows:
         if window.copies and (roles := scene.held_among(_readers(scene, window))):
             over = [one for one in _over(scene, window) if one is not window]
             why = "it keeps copies of rows, and an opt-out does not reach them."
             if over:
                 why += f" It is read by {', '.join(str(one.name) for one in over)}, too."
-            mend = "\n".join(step for one in (window, *over) for step in _closed(scene, one, by_others))
+            mend = "\n".join(step for one in (window, *over) for step in _closed(scene, one))
             mend += "  -- or make it a view with security_invoker"
             about = f"materialised view {window.name}"
             yield WayAround("materialised-view", about, scene.names(window.bases), roles, why, mend)
 
 
-def _closed(scene: Scene, window: Window, by_others: Mapping[tuple[int, str], tuple[str, ...]]) -> Iterator[str]:
+def _closed(scene: Scene, window: Window) -> Iterator[str]:
     """Yield the SQL that takes *window* from its readers, and from an owner who reads it by right."""
     if scene.held_among([window.owner]):
         owners = {scene.catalog.tables[name].owner for name in scene.names(window.bases)}
@@ -52,7 +51,7 @@ def _closed(scene: Scene, window: Window, by_others: Mapping[tuple[int, str], tu
         owner = next((one for one in sorted(owners) if not scene.held_among([one])), scene.catalog.user)
         yield f"ALTER {'MATERIALIZED ' if window.copies else ''}VIEW {window.name} OWNER TO {quote(owner)};"
     if window.readers:
-        yield revoke("SELECT", str(window.name), window.readers, by_others.get((window.oid, "SELECT"), ()))
+        yield revoke("SELECT", str(window.name), window.readers, scene.passed_on.get((window.oid, "SELECT"), ()))
 
 
 def _readers(scene: Scene, window: Window) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
 from rlsguard.names import quote
 from rlsguard.prove.scene import Scene
@@ -11,11 +11,6 @@ from rlsguard.prove.scene import Scene
 def listed(roles: Collection[str]) -> str:
     """Return *roles* as a REVOKE lists them."""
     return ", ".join(role if role == "PUBLIC" else quote(role) for role in roles)
-
-
-def passed_on(scene: Scene) -> Mapping[tuple[int, str], tuple[str, ...]]:
-    """Return, by relation and right, who passed the right on without being the owner."""
-    return {(oid, right): tuple(grantors) for oid, right, grantors in scene.session.file("around/passed_on")}
 
 
 def revoke(rights: str, on: str, roles: Collection[str], passers: Collection[str] = ()) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rlsguard.names import QualifiedName, quote
-from rlsguard.prove.around.revoking import leave, listed, passed_on, revoke
+from rlsguard.prove.around.revoking import leave, listed, revoke
 from rlsguard.prove.model import Assumption, WayAround
 from rlsguard.prove.scene import Scene
 
@@ -114,12 +114,11 @@ def privileges(scene: Scene) -> Iterator[WayAround | Assumption]:
     """Name rights to protected tables that policies do not govern."""
     triggers: dict[tuple[str, ...], list[QualifiedName]] = {}
     passers: dict[tuple[str, ...], set[str]] = {}
-    by_others = passed_on(scene)
     for oid, privilege, grantees in scene.session.file("around/privileges", [[*scene.protected]]):
         name, who = scene.protected[oid].name, tuple(sorted(grantees))
         if privilege == "TRIGGER":
             triggers.setdefault(who, []).append(name)
-            passers.setdefault(who, set()).update(by_others.get((oid, privilege), ()))
+            passers.setdefault(who, set()).update(scene.passed_on.get((oid, privilege), ()))
         elif privilege == "REFERENCES":
             text = f"{listed(who)} may make foreign keys to it, and find out which keys exist."
             yield Assumption(f"table {name}", text)
@@ -131,12 +130,11 @@ def privileges(scene: Scene) -> Iterator[WayAround | Assumption]:
 
 def toast(scene: Scene) -> Iterator[WayAround]:
     """Name rights to read the TOAST tables of protected tables, which hold long values and can have no policy."""
-    by_others = passed_on(scene)
     for oid, toast_oid, table, grantees in scene.session.file("around/toast", [[*scene.protected]]):
         roles = scene.held_among(grantees)
         if roles:
             why = "it holds long values of every row, and can have no policy."
-            mend = revoke("SELECT", table, grantees, by_others.get((toast_oid, "SELECT"), ()))
+            mend = revoke("SELECT", table, grantees, scene.passed_on.get((toast_oid, "SELECT"), ()))
             yield WayAround(
                 "privilege", f"SELECT of {listed(grantees)} on {table}", scene.names([oid]), roles, why, mend
             )

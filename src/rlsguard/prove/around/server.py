@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from psycopg import sql
 
 from rlsguard.names import quote
-from rlsguard.prove.around.revoking import listed, passed_on, revoke
+from rlsguard.prove.around.revoking import listed, revoke
 from rlsguard.prove.model import Assumption, WayAround, in_order
 from rlsguard.prove.scene import Scene
 
@@ -39,12 +39,11 @@ def languages(scene: Scene) -> Iterator[WayAround]:
 
 def statistics(scene: Scene) -> Iterator[WayAround]:
     """Name rights to the catalogs that hold the planner's statistics: values of every table, past pg_stats."""
-    by_others = passed_on(scene)
     for oid, table, grantees in scene.session.file("around/readers"):
         roles = scene.held_among(grantees) if table in _STATISTICS else ()
         if roles:
             why = "it holds the most common values of every column, of people who opted out too."
-            mend = revoke("SELECT", f"pg_catalog.{table}", grantees, by_others.get((oid, "SELECT"), ()))
+            mend = revoke("SELECT", f"pg_catalog.{table}", grantees, scene.passed_on.get((oid, "SELECT"), ()))
             yield WayAround("statistics", f"catalog {table}", (), roles, why, mend)
 
 
