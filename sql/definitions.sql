@@ -179,7 +179,7 @@ WITH definition (object, definition) AS (
     JOIN pg_class AS c ON c.oid = a.attrelid
     JOIN pg_namespace AS n ON n.oid = c.relnamespace
     CROSS JOIN LATERAL aclexplode(a.attacl) AS g
-    WHERE n.nspname NOT IN ('rlsguard', 'rlsguard_views') AND g.privilege_type = 'SELECT'
+    WHERE n.nspname NOT IN ('rlsguard', 'rlsguard_views') AND a.attacl IS NOT NULL AND g.privilege_type = 'SELECT'
       AND g.grantee = (SELECT oid FROM pg_roles WHERE rolname = 'rlsguard_owner')
 
     UNION ALL
