@@ -50,6 +50,17 @@ def test_an_auditor_finds_what_a_superuser_finds(bank: Database) -> None:
     ]  # fmt: skip
 
 
+def test_what_one_search_may_not_see_is_told_and_the_others_go_on(bank: Database) -> None:
+    bank.execute(WATCHER)
+    bank.execute("REVOKE SELECT ON pg_parameter_acl FROM PUBLIC; CREATE ROLE back_door LOGIN BYPASSRLS")
+    with bank.connect(autocommit=False) as conn:
+        conn.execute("UPDATE rlsguard.opt_out_client SET in_force = false; PREPARE TRANSACTION 'waiting'")
+    # Prepared transactions are looked for after the rights to parameters.
+    found = ["RG216 role watcher", "RG221 prepared transaction 'waiting'", "RG222 role back_door"]
+    assert told(bank.dsn()) == found
+    assert told(bank.dsn("watcher")) == [*found, "RG902 search server.parameters"]
+
+
 def test_a_login_without_a_right_to_the_guard_is_told_so(bank: Database) -> None:
     with bank.connect("stranger") as conn, pytest.raises(RlsguardError, match="as a member of rlsguard_auditor"):
         check(conn, load(BANK_MAP))

@@ -46,25 +46,25 @@ _LEFT_OUT = (guard.changed, guard.state, copies.unmapped)
 
 def check(scene: Scene) -> Iterator[Finding]:
     """Yield every way around that the catalog shows."""
-    for find in SEARCHES:
-        if find not in _LEFT_OUT:
-            yield from _found(scene, find)
+    # Nothing is written: there is something to undo only where a search fails.
+    with scene.surroundings.session.savepoint():
+        for find in SEARCHES:
+            if find not in _LEFT_OUT:
+                yield from _found(scene, find)
     yield from _above(scene)
 
 
 def _found(scene: Scene, find: Callable[[Surroundings], Iterator[WayAround | Assumption]]) -> Iterator[Finding]:
     place = scene.surroundings
     try:
-        with place.session.savepoint():
-            for one in find(place):
-                if isinstance(one, WayAround):
-                    position = scene.position(one.tables[0] if one.tables else None)
-                    yield Finding(
-                        _KINDS[one.check], one.about, one.why, one.mend, one.tables, one.roles, position=position
-                    )
+        for one in find(place):
+            if isinstance(one, WayAround):
+                position = scene.position(one.tables[0] if one.tables else None)
+                yield Finding(_KINDS[one.check], one.about, one.why, one.mend, one.tables, one.roles, position=position)
     except psycopg.Error as error:
         if place.session.conn.broken:
             raise
+        place.session.back_to_savepoint()
         about = f"search {find.__module__.rpartition('.')[2]}.{find.__name__}"
         mend = "Check as a superuser, or as a member of rlsguard_auditor."
         yield scene.finding(kinds.NOT_LOOKED, about, f"could not look: {explain(error)}.", mend)

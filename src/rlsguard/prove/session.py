@@ -95,6 +95,10 @@ class Session:
             if not self.conn.closed:
                 self.conn.execute("ROLLBACK TO SAVEPOINT rlsguard_prove; RELEASE SAVEPOINT rlsguard_prove")
 
+    def back_to_savepoint(self) -> None:
+        """Undo what was done in the block of `savepoint` so far, an error among it, and go on in the block."""
+        self.conn.execute("ROLLBACK TO SAVEPOINT rlsguard_prove")
+
     def admit(self, roles: Collection[str]) -> None:
         """Get ready to act as *roles*, for the rest of the transaction."""
         for role in roles:
