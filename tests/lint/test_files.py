@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lint.reading import read, said
+from rlsguard.check.migrated import by_number
 from rlsguard.lint.model import SqlError
 from rlsguard.problems import RlsguardError
 
@@ -33,11 +34,79 @@ def kinds(*paths: Path, **options) -> list[str]:
 
 @pytest.mark.parametrize(
     "names",
-    [("V2_rename", "V10_off"), ("2_a", "10_b"), ("2024_01_a", "2024_02_b"), ("a___1", "a___2"), ("1_a__up", "2_b__up")],
+    [
+        ("V2_rename", "V10_off"),
+        ("2_a", "10_b"),
+        ("2024_01_a", "2024_02_b"),
+        ("a___1", "a___2"),
+        ("1_a__up", "2_b__up"),
+        # Supabase, dbmate.
+        ("supabase___migrations___20261126093000_b", "supabase___migrations___20261126093001_a"),
+    ],
 )
 def test_the_files_of_a_folder_run_in_the_order_of_their_numbers(tmp_path: Path, names: tuple[str, str]) -> None:
     first, second = names
     assert kinds(write(tmp_path, **{first: RENAME, second: THEN_OFF})) == ["RG515", "RG501"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("V20261126093000_02__b", "V20261126093000_10__a"),
+        ("V20261126093000_99__b", "V20261126093001_01__a"),
+        ("V1__z", "V1_1__a"),
+        ("V1.9__b", "V1.10__a"),
+        ("V1__z", "V1.1__a"),
+        ("z/V1__b", "a/V2__a"),
+        ("z/V2__b", "a/R__a"),
+    ],
+)
+def test_files_of_flyway_run_by_version(first: str, second: str, tmp_path: Path) -> None:
+    for name, text in ((first, RENAME), (second, THEN_OFF)):
+        file = tmp_path / f"{name}.sql"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+        file.with_name(f"{file.name}.conf").write_text("placeholderReplacement=false\n", encoding="utf-8")
+    assert kinds(tmp_path) == ["RG515", "RG501"]
+    assert [file.stem for file in sorted(tmp_path.rglob("*.sql"), key=by_number)] == [
+        Path(first).name,
+        Path(second).name,
+    ]
+
+
+def test_a_changelog_of_liquibase(tmp_path: Path) -> None:
+    text = f"""--liquibase formatted sql logicalFilePath:a.sql
+
+-- changeset rlsguard:a-1 rollbackSplitStatements:true rollbackEndDelimiter:--;; stripComments:false endDelimiter:--;;
+{RENAME}
+--;;
+ALTER TABLE bank.movement DISABLE ROW LEVEL SECURITY
+--;;
+CREATE FUNCTION f() RETURNS text LANGUAGE sql AS $$ SELECT '
+--;;
+' $$
+--rollback ALTER TABLE bank.movement RENAME TO trans;
+--rollback --;;
+--rollback DROP TABLE bank.client;
+--changeset bob:2 endDelimiter:/
+ALTER TABLE bank.disp DISABLE ROW LEVEL SECURITY
+/
+SELECT 1
+/ 2
+/
+/* liquibase rollback
+DROP TABLE bank.disp;
+*/
+--changeset bob:3 runInTransaction:false
+--comment indexes
+CREATE INDEX CONCURRENTLY i ON bank.movement (amount)
+--changeset bob:4
+TRUNCATE bank.movement
+"""
+    assert places(tmp_path, "a.sql", text) == ["a.sql:4:1", "a.sql:6:1", "a.sql:15:1", "a.sql:27:1"]
+    # To whoever else, these are comments.
+    with pytest.raises(SqlError, match=r"a\.sql:8:1: syntax error at or near .CREATE."):
+        places(tmp_path, "a.sql", text.replace("liquibase formatted", "formatted", 1))
 
 
 def test_what_takes_back_is_not_read(tmp_path: Path) -> None:
@@ -49,16 +118,34 @@ def test_what_takes_back_is_not_read(tmp_path: Path) -> None:
 
 
 def test_sqitch_says_which_changes_are_deployed_and_when(tmp_path: Path) -> None:
-    write(
-        tmp_path,
+    folder = write(
+        tmp_path / "db",
         sqitch__plan="%syntax-version=1.0.0\n%project=bank\n\nz_rename 2026-01-01T00:00:00Z a <a@b> # first\n"
         "@v1 2026-01-01T00:00:00Z a <a@b> # a tag\na_off [z_rename] 2026-01-02T00:00:00Z a <a@b> # second\n",
         deploy___z_rename=RENAME,
         deploy___a_off=THEN_OFF,
         deploy___not_planned=f"ALTER TABLE bank.client {OFF};",
         revert___a_off="DROP TABLE bank.client;",
+        verify___a_off="TRUNCATE bank.client;",
     )
-    assert kinds(tmp_path) == ["RG515", "RG501"]
+    assert kinds(folder) == ["RG515", "RG501"]
+    # A project within the folder as well; named by itself, a script is read.
+    assert kinds(folder.parent) == ["RG515", "RG501"]
+    assert kinds(folder / "revert" / "a_off.sql") == ["RG515"]
+
+
+def test_a_change_that_sqitch_reworked(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        sqitch__plan="%project=bank\n\nchange 2026-01-01T00:00:00Z a <a@b> # first\n@v1 2026-01-01T00:00:00Z a <a@b>\n"
+        "@v2 2026-01-01T00:00:00Z a <a@b>\n\n +other 2026-01-01T00:00:00Z a <a@b>\n"
+        "change [change@v2] 2026-01-02T00:00:00Z a <a@b>\n",
+        deploy___change=THEN_OFF,
+        deploy___other="SELECT 1",
+    )
+    (tmp_path / "deploy" / "change@v1.sql").write_text(RENAME, encoding="utf-8")
+    linted = read(tmp_path)
+    assert (linted.files, [one.kind.id for one in linted.findings]) == (3, ["RG515", "RG501"])
 
 
 def test_each_file_is_run_by_a_session_of_its_own(tmp_path: Path) -> None:
@@ -82,6 +169,10 @@ def test_revisions_run_in_the_order_of_their_chain(tmp_path: Path) -> None:
         a_second__py=revision("2", "1", f"op.execute({THEN_OFF!r})"),
         env__py="raise SystemExit",
     )
+    assert kinds(tmp_path) == ["RG515", "RG501"]
+    # On another branch.
+    text = revision("2", None, f"op.execute({THEN_OFF!r})")
+    write(tmp_path, a_second__py=text.replace("down_revision", "depends_on = '1'\ndown_revision"))
     assert kinds(tmp_path) == ["RG515", "RG501"]
 
 

@@ -204,6 +204,18 @@ def test_when_unknown_says_what_becomes_of_rows_without_people(tmp_path: Path) -
     ]
 
 
+def test_another_type_is_none_where_the_guard_is_put_on_again_after_it(tmp_path: Path) -> None:
+    retype = "ALTER TABLE bank.disp ALTER client_id TYPE bigint"
+    policy = 'CREATE POLICY "!rlsguard" ON bank.{} AS RESTRICTIVE USING (true)'
+    asked = ["RG517 column bank.disp.client_id"]
+    # Of the table itself, or one whose path goes across it.
+    for table in ("disp", "trans"):
+        assert said(f"{retype}; {policy.format(table)}", tmp_path) == [f'RG502 policy "!rlsguard" on bank.{table}']
+    assert said(f"{retype}; {policy.format('client')}", tmp_path)[:1] == asked
+    assert said(f"{policy.format('disp')}; {retype}", tmp_path)[1:] == asked
+    assert said(f"{retype} USING -client_id; {policy.format('disp')}", tmp_path)[:1] == asked
+
+
 @pytest.mark.parametrize(
     ("sql", "found"),
     [

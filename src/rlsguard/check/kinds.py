@@ -103,6 +103,7 @@ SETTING = Kind("RG525", "error", "a setting would weaken the guard or the audit 
 NEW_CAST = Kind("RG526", "error", "a cast would decide how keys of opt-outs are read")
 LOOP = Kind("RG527", "error", "a foreign table would lead back to a protected one")
 CATALOG = Kind("RG528", "error", "the server's catalog would be written by hand")
+CLAIMED = Kind("RG529", "error", "a migration would change the guard, and says that rlsguard wrote it")
 NOT_READ = Kind("RG590", "note", "a statement cannot be read before it is run")
 
 _ALL = [kind for kind in list(globals().values()) if isinstance(kind, Kind)]

@@ -26,6 +26,8 @@ _DATABASE = "migrated"
 _NO_ROLE = re.compile(r'role "(.+)" does not exist')
 # Undoing has names of its own, by tool: golang-migrate and others; Flyway.
 UNDO = re.compile(r".*\.down\.sql|U[0-9].*\.sql|.*[._-](undo|rollback|revert)\.sql", re.IGNORECASE)
+# V1.2__name.sql, R__name.sql
+_FLYWAY = re.compile(r"(?:V([0-9]+(?:[._][0-9]+)*)|R)__")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +149,17 @@ def _sql(folder: Path, server: Server) -> str | None:
 
 
 def by_number(file: Path) -> tuple[tuple[int, int, str], ...]:
-    """Return what sorts *file* by its name, numbers in it by their value."""
-    parts = re.findall(r"[0-9]+|[^0-9]+", file.as_posix())
+    """Return what sorts *file* by its name, numbers in it by their value; Flyway's by version, whatever its folder."""
+    version = _FLYWAY.match(file.name)
+    if version is None:
+        return _parts(file.as_posix())
+    # 1 comes before 1.1, and what is repeated comes last.
+    numbers = tuple((0, int(one), "") for one in re.findall(r"[0-9]+", version[1] or ""))
+    return ((2 if version[1] is None else 1, 0, "V"), *numbers, (-1, 0, ""), *_parts(file.name[version.end() :]))
+
+
+def _parts(name: str) -> tuple[tuple[int, int, str], ...]:
+    parts = re.findall(r"[0-9]+|[^0-9]+", name)
     return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts)
 
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from rlsguard.check.migrated import UNDO, by_number
 from rlsguard.lint import alembic
+from rlsguard.lint.claims import Claim, claim_of_sql, claims_of_generated
 from rlsguard.lint.model import Script, SqlError, Unreadable
 from rlsguard.lint.parser import Source, parse
 from rlsguard.lint.scanner import scan
 from rlsguard.problems import Position, Problem, RlsguardError
-from rlsguard.sqlfiles import read as shipped
 
-_INCLUDE = re.compile(r"^\\ir '([^'\n]+)'$", re.MULTILINE)
+# A change or a tag of a plan.
+_PLANNED = re.compile(r"[ \t]*\+?[ \t]*(@?[^\s@%#+-][^\s\[#]*)")
 
 
 def scripts(paths: Iterable[Path]) -> list[Script]:
@@ -27,7 +28,7 @@ def scripts(paths: Iterable[Path]) -> list[Script]:
     problems: list[Problem] = []
     found: list[Script] = []
     every = [file for path in paths for file in _files(path)]
-    generated = _generated(every)
+    generated = claims_of_generated(every)
     for file, text, revision in _texts(every, problems):
         try:
             found.append(_script(file, text, revision, generated, {one.resolve() for one in every}))
@@ -41,22 +42,30 @@ def scripts(paths: Iterable[Path]) -> list[Script]:
 def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    plan = path / "sqitch.plan"
-    if plan.is_file():
-        return _sqitch(plan)
+    plans = sorted(path.rglob("sqitch.plan"), key=by_number)
+    planned = {plan.parent for plan in plans}
     every = [file for file in path.rglob("*") if file.suffix.lower() in (".sql", ".py") and file.is_file()]
     files = sorted((f for f in every if not UNDO.fullmatch(f.name) and f.name != "env.py"), key=by_number)
-    if not files:
+    files = [file for file in files if planned.isdisjoint(file.parents)]
+    files += [file for plan in plans for file in _sqitch(plan)]
+    if not files and not plans:
         raise RlsguardError(f"{path}: there is no *.sql or *.py file in this folder")
     return files
 
 
 def _sqitch(plan: Path) -> list[Path]:
     """Return the changes of a Sqitch project that are deployed, in the order of its plan."""
-    lines = [line.split() for line in _read(plan).splitlines()]
-    names = [words[0] for words in lines if words and not words[0].startswith(("%", "@", "#"))]
-    files = [plan.parent / "deploy" / f"{name}.sql" for name in dict.fromkeys(names)]
-    return [file for file in files if file.is_file()]
+    files: list[Path] = []
+    later: set[str] = set()
+    tag = ""
+    for name in (match[1] for line in reversed(_read(plan).splitlines()) if (match := _PLANNED.match(line))):
+        if name.startswith("@"):
+            tag = name
+        else:
+            # Of a change that comes again, the script so far was put away under the tag that follows it.
+            files.append(plan.parent / "deploy" / f"{name}{tag if name in later else ''}.sql")
+            later.add(name)
+    return [file for file in reversed(files) if file.is_file()]
 
 
 def _read(file: Path) -> str:
@@ -93,28 +102,17 @@ def _texts(files: list[Path], problems: list[Problem]) -> Iterator[tuple[Path, s
             yield Path(revision.file), revision.text, revision
 
 
-def _script(file: Path, text: str, revision: alembic.Revision | None, generated: set[Path], given: set[Path]) -> Script:
+def _script(
+    file: Path, text: str, revision: alembic.Revision | None, generated: Mapping[Path, Claim], given: set[Path]
+) -> Script:
     if revision is not None:
-        statements, unreadable = alembic.statements(revision)
-        return Script(str(file), tuple(statements), tuple(unreadable))
+        statements, unreadable, claim = alembic.statements(revision)
+        return Script(str(file), tuple(statements), tuple(unreadable), claim)
     source = Source(text, str(file))
-    statements, unreadable = parse(source, psql=True)
+    claim = generated.get(file.resolve()) or claim_of_sql(text)
+    statements, unreadable = parse(source, psql=True, claimed=claim is not None)
     for at, name in scan(text, psql=True).includes:
         if (file.parent / name).resolve() not in given:
-            unreadable.append(Unreadable(source.place(at), "command of psql", f"it reads {name}, which was not given"))
-    return Script(str(file), tuple(statements), tuple(unreadable), generated=file.resolve() in generated)
-
-
-def _generated(files: list[Path]) -> set[Path]:
-    """Return those of *files* that say of themselves that rlsguard generate wrote them, and what these run."""
-    first = shipped("each/run.sql").split("\n", 1)[0]
-    found: set[Path] = set()
-    for file in files:
-        try:
-            with file.open(encoding="utf-8", errors="replace") as stream:
-                text = stream.read() if stream.readline().rstrip("\r\n") == first else None
-        except OSError:
-            continue  # whoever reads it says so
-        if text is not None:
-            found |= {file.resolve(), *((file.parent / name).resolve() for name in _INCLUDE.findall(text))}
-    return found
+            why = f"it reads {name}, which was not given"
+            unreadable.append(Unreadable(source.place(at), "command of psql", why, claim is not None))
+    return Script(str(file), tuple(statements), tuple(unreadable), claim)

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from rlsguard.check.model import SEVERITIES, Finding, Severity, Waived
+from rlsguard.lint.claims import Claim
 from rlsguard.problems import MapError, Position
 
 # Stands for a name or value that only whoever runs the migration knows: ${schema}, :'table', format('%I', x). It is a
@@ -27,21 +28,28 @@ class Statement:
     Attributes:
         tree: as pglast reads it.
         called: whether it is the body of a function, which is run later or never, and not by this migration.
+        claimed: whether the file says that rlsguard wrote it.
     """
 
     text: str
     position: Position
     tree: Any
     called: bool = False
+    claimed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """What cannot be read before it is run: where it stands, and what it is."""
+    """What cannot be read before it is run.
+
+    Attributes:
+        claimed: whether the file says that rlsguard wrote it.
+    """
 
     position: Position
     about: str
     why: str
+    claimed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +57,37 @@ class Script:
     """One file.
 
     Attributes:
-        generated: whether it says of itself that rlsguard generate wrote it.
+        claim: what it says that rlsguard wrote, if anything.
     """
 
     file: str
     statements: tuple[Statement, ...]
     unreadable: tuple[Unreadable, ...]
-    generated: bool = False
+    claim: Claim | None = None
 
     @property
     def name(self) -> str:
         """The file's own name, which no other migration beside it has."""
         return self.file.replace("\\", "/").rsplit("/", 1)[-1]
+
+    @property
+    def claimed_at(self) -> Position:
+        """Where it says what rlsguard wrote of it."""
+        return Position(self.file, 1 if self.claim is None else self.claim.line, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """What was left out of a file, which says that rlsguard wrote it.
+
+    Attributes:
+        place: of where it says so.
+        whole: whether that is all of the file.
+    """
+
+    place: Position
+    statements: int
+    whole: bool
 
 
 @dataclass(frozen=True)
@@ -70,7 +97,7 @@ class Linted:
     Attributes:
         files: how many were read.
         statements: how many statements they have, those within other statements counted too.
-        skipped: files that rlsguard wrote, where these were to be skipped.
+        skipped: what rlsguard wrote, where that was to be skipped.
     """
 
     files: int
@@ -79,7 +106,7 @@ class Linted:
     seconds: float
     findings: tuple[Finding, ...]
     waived: tuple[Waived, ...] = ()
-    skipped: tuple[str, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
     database: str = field(default="migrations", init=False)
 
     @cached_property

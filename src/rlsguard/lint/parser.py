@@ -18,6 +18,7 @@ _T = TypeVar("_T")
 _Place = Callable[[int], Position]
 # pglast adds where, in a way of its own.
 _FAILED = re.compile(r",? at index [0-9]+$")
+_LONG = 200
 # The parser, and what makes its trees, goes down as deep as an expression is nested: a chain of || is, too.
 _STACK = 1 << 30
 
@@ -65,12 +66,15 @@ class Source:
         return Position(self.file, line, offset - self._lines[line - 1] + 1)
 
 
-def parse(source: Source, *, psql: bool, called: bool = False) -> tuple[list[Statement], list[Unreadable]]:
+def parse(
+    source: Source, *, psql: bool, called: bool = False, claimed: bool = False
+) -> tuple[list[Statement], list[Unreadable]]:
     """Return the statements of *source*, and what cannot be read before it is run.
 
     Args:
         psql: whether psql's own commands may stand there.
         called: whether it is the body of a function.
+        claimed: whether its file says that rlsguard wrote it.
 
     Raises:
         SqlError: it is no SQL.
@@ -89,15 +93,15 @@ def parse(source: Source, *, psql: bool, called: bool = False) -> tuple[list[Sta
             read = list(_trees(source, scanned.sql))
         except SqlError:
             raise error from None
-    found = [(at, _statement(source, at, sql, tree, called)) for at, sql, tree in read]
+    found = [(at, Statement(sql, source.place(at), tree, called, claimed)) for at, sql, tree in read]
     for at, sql in scanned.copies:
         try:
             ((_, _, tree),) = _trees(Source(sql, source.file), sql)
         except SqlError:
             scanned.unreadable.append((at, "this \\copy cannot be read"))
             continue
-        found.append((at, _statement(source, at, sql, tree, called)))
-    notes = [Unreadable(source.place(at), "command of psql", why) for at, why in scanned.unreadable]
+        found.append((at, Statement(sql, source.place(at), tree, called, claimed)))
+    notes = [Unreadable(source.place(at), "command of psql", why, claimed) for at, why in scanned.unreadable]
     return [statement for _, statement in sorted(found, key=lambda one: one[0])], notes
 
 
@@ -112,16 +116,12 @@ def trees(sql: str) -> list[Any]:
     return [tree for _, _, tree in _trees(Source(sql, ""), sql)]
 
 
-def _statement(source: Source, at: int, sql: str, tree: Any, called: bool) -> Statement:
-    return Statement(sql, source.place(at), tree, called)
-
-
 def _trees(source: Source, sql: str) -> Iterator[tuple[int, str, Any]]:
     """Yield each statement: where it begins, its text, its tree."""
     try:
         raw = pglast.parse_sql(sql)
     except pglast.parser.ParseError as error:
-        raise _error(source, _place_of(sql, error), _FAILED.sub("", str(error))) from None
+        raise _error(source, _place_of(sql, error), _said(error)) from None
     except (UnicodeError, RecursionError) as error:
         raise _error(source, 0, f"this cannot be read as SQL: {error}") from None
     for one in raw:
@@ -129,6 +129,12 @@ def _trees(source: Source, sql: str) -> Iterator[tuple[int, str, Any]]:
         end = start + one.stmt_len if one.stmt_len else len(sql)
         start = begin(sql, start)
         yield start, sql[start:end].strip(), one.stmt
+
+
+def _said(error: Exception) -> str:
+    """Return what is wrong on one line: it can quote all that follows."""
+    message = " ".join(_FAILED.sub("", str(error)).split())
+    return message if len(message) <= _LONG else f"{message[:_LONG]}..."
 
 
 def _place_of(sql: str, error: Any) -> int:

@@ -29,13 +29,18 @@ def text(linted: Linted, *, safe: Callable[[str], str]) -> Iterator[str | Text]:
     for one in linted.waived:
         about = f"{one.finding.position}: waived {one.finding.kind.id} {one.finding.about}"
         yield safe(f"{about}: {one.reason} ({one.owner}, until {one.until})")
-    for file in linted.skipped:
-        yield safe(f"{file}: skipped, as rlsguard generate says it wrote it")
+    for part in linted.skipped:
+        where = part.place.file if part.whole else part.place
+        yield safe(f"{where}: skipped, as it says that rlsguard wrote it: {_statements(part.statements)}")
     many = linted.counts
     counts = ", ".join(f"{many[one]} {one}{'' if many[one] == 1 else 's'}" for one in SEVERITIES)
     style = "bold red" if many["error"] else "yellow" if many["warning"] else "bold green"
     files = f"{linted.files:,} file{'' if linted.files == 1 else 's'}"
-    yield Text(counts, style=style).append(f"; {linted.statements:,} statements of {files} read", style="default")
+    yield Text(counts, style=style).append(f"; {_statements(linted.statements)} of {files} read", style="default")
+
+
+def _statements(many: int) -> str:
+    return f"{many:,} statement{'' if many == 1 else 's'}"
 
 
 def json(linted: Linted) -> str:
@@ -47,7 +52,10 @@ def json(linted: Linted) -> str:
         "counts": linted.counts,
         "findings": [_plain(finding) for finding in linted.findings],
         "waived": [{**_plain(one.finding), **answer(one)} for one in linted.waived],
-        "skipped": list(linted.skipped),
+        "skipped": [
+            {"file": one.place.file, "line": one.place.line, "statements": one.statements, "whole": one.whole}
+            for one in linted.skipped
+        ],
     }
     return encoding.dumps(plain, indent=2, ensure_ascii=False) + "\n"
 

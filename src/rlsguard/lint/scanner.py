@@ -33,6 +33,10 @@ _COPY = re.compile(
     r"\\copy\s+(?P<what>\(.*\)|(?:[\w$.]|\"[^\"]*\")+(?:\s*\([^)]*\))?)\s+(?P<way>to|from)\s", re.IGNORECASE
 )
 _ROWS_FOLLOW = re.compile(r"\s*COPY\b.*\bFROM\s+STDIN\b", re.IGNORECASE | re.DOTALL)
+# Liquibase: a changeset ends a statement, and so does the line that it says, which may be a comment to others.
+_LIQUIBASE = re.compile(r"\s*--\s*liquibase formatted sql", re.IGNORECASE)
+_CHANGESET = re.compile(r"--\s*changeset\s", re.IGNORECASE)
+_DELIMITER = re.compile(r"^[ \t]*--\s*changeset\s.*enddelimiter:(\S+)", re.IGNORECASE | re.MULTILINE)
 _END_OF_ROWS = re.compile(r"^\\\.[ \t\r]*$", re.MULTILINE)
 
 
@@ -71,27 +75,34 @@ class _Scanner:
         self.unreadable: list[tuple[int, str]] = []
         self.includes: list[tuple[int, str]] = []
         self._statement: list[str] = []
+        self._liquibase = _LIQUIBASE.match(text) is not None
+        self._delimiters = {one.removeprefix("\\n") for one in _DELIMITER.findall(text)} if self._liquibase else set()
+        lines = "|".join(re.escape(one) for one in self._delimiters if not one.startswith("--"))
+        self._ends = re.compile(rf"(?<=\n)[ \t]*(?:{lines})[ \t\r]*(?=\n|\Z)") if lines else None
 
     def parts(self) -> Iterator[str]:
         at = 0
         while (token := _TOKEN.search(self.text, at)) is not None:
-            yield self._keep(self.text[at : token.start()])
+            yield self._keep(self._delimited(self.text[at : token.start()]))
             if token["open"]:  # never closed: the parser says so, and where
                 at = token.start()
                 break
             at, part = self._token(token)
             yield part
-        yield self.text[at:]
+        yield self._delimited(self.text[at:])
 
     def _keep(self, part: str) -> str:
         self._statement.append(part)
         return part
 
+    def _delimited(self, part: str) -> str:
+        return part if self._ends is None else self._ends.sub(lambda match: ";".ljust(len(match[0])), part)
+
     def _token(self, token: re.Match[str]) -> tuple[int, str]:
         """Return where to go on, and what stands in the token's place."""
         start, end = token.span()
         if token["line"]:
-            return end, token[0]
+            return end, self._comment(token[0])
         if token["block"]:
             end = _end_of_comment(self.text, start)
             return end, self.text[start:end]
@@ -106,6 +117,12 @@ class _Scanner:
             rows = self.psql and _ROWS_FOLLOW.match(statement) is not None
             return self._after_rows(end) if rows else (end, token[0])
         return end, self._keep(token[0])
+
+    def _comment(self, line: str) -> str:
+        if not self._liquibase or not (_CHANGESET.match(line) or line.rstrip() in self._delimiters):
+            return line
+        self._statement = []
+        return ";".ljust(len(line))
 
     def _meta(self, start: int) -> tuple[int, str]:
         match = _META.match(self.text, start)

@@ -243,7 +243,7 @@ class State:
             case ast.AlterOwnerStmt() if self._is_held(tree.newowner):
                 self.end(("function", self.object(tree.object)))
             case ast.CreatePolicyStmt() if not tree.permissive and tree.policy_name.lstrip("!") == "rlsguard":
-                self.end(("child", self.name(tree.table)))
+                self._guarded(self.name(tree.table))
             case ast.CreateEnumStmt() | ast.CompositeTypeStmt() | ast.CreateDomainStmt():
                 self._type(tree)
 
@@ -372,6 +372,12 @@ class State:
         if name is not None:
             with self.within(function_path(tree)):
                 self.functions[name] = frozenset(table for one in self.body for table in self.sources(one))
+
+    def _guarded(self, name: QualifiedName) -> None:
+        self.end(("child", name))
+        table = self.protected(name)
+        for one in (table, *(hop for hop, crossing in self.followed.crossed.items() if table in crossing)):
+            self.end(("type", one))
 
     def _type(self, tree: Any) -> None:
         if isinstance(tree, ast.CompositeTypeStmt):

@@ -22,8 +22,11 @@ _HARMLESS = (ast.SelectStmt, ast.CommentStmt, ast.LockStmt, ast.VacuumStmt, ast.
 
 def by_hand(tree: Any, state: State) -> Iterator[Found]:
     """Whatever makes, changes, drops or grants something of the guard's, or acts as it."""
+    dropped = isinstance(tree, ast.DropStmt) and tree.removeType.name != "OBJECT_POLICY"
+    goes = dropped or isinstance(tree, ast.DropRoleStmt | ast.DropOwnedStmt)
     for about in dict.fromkeys(_touched(tree, state)):
-        yield Found(kinds.BY_HAND, about, "it is the guard's, and would no longer be as it was applied.", _MEND)
+        why = "it is the guard's, and would no longer be as it was applied."
+        yield Found(kinds.BY_HAND, about, why, _MEND, own=True, goes=goes)
 
 
 # Where row security, policies, triggers, rights and memberships stand.

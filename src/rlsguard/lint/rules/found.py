@@ -15,6 +15,8 @@ class Found:
 
     Attributes:
         ending: what would end it, if it came later in the same migrations.
+        own: whether rlsguard's own migrations do such.
+        goes: whether what it is about is then no more.
     """
 
     kind: Kind
@@ -24,6 +26,8 @@ class Found:
     tables: tuple[QualifiedName, ...] = ()
     roles: tuple[str, ...] = ()
     ending: Ending | None = None
+    own: bool = False
+    goes: bool = False
 
 
 def listed(tables: object) -> str:

@@ -44,7 +44,9 @@ def policies(tree: Any, state: State) -> Iterator[Found]:
             for one in tree.objects:
                 *table, policy = strings(one)
                 if ours(policy) or policy == UNKNOWN:
-                    yield _policy(state, state.named(table[-2] if len(table) > 1 else None, table[-1]), policy, "goes")
+                    name = state.named(table[-2] if len(table) > 1 else None, table[-1])
+                    # The others of the guard's are of some tables only.
+                    yield _policy(state, name, policy, "goes", goes=policy.lstrip("!") == "rlsguard")
         case ast.AlterPolicyStmt() if ours(tree.policy_name):
             yield _policy(state, state.name(tree.table), tree.policy_name, "is changed")
         case ast.RenameStmt() if tree.renameType.name == "OBJECT_POLICY":
@@ -79,9 +81,10 @@ def _sorts_first(policy: str) -> bool:
     return policy.encode() < _FIRST.encode()
 
 
-def _policy(state: State, name: QualifiedName, policy: str, what: str) -> Found:
+def _policy(state: State, name: QualifiedName, policy: str, what: str, *, goes: bool = False) -> Found:
     about = f"policy {_word(policy)} on {_shown(name)}"
-    return Found(kinds.POLICY, about, f"a policy of the guard's {what}.", _MAP_FIRST, _tables(state, name))
+    why = f"a policy of the guard's {what}."
+    return Found(kinds.POLICY, about, why, _MAP_FIRST, _tables(state, name), own=ours(policy), goes=goes)
 
 
 def _asked_before(state: State, name: QualifiedName, policy: str) -> Found:
@@ -109,7 +112,7 @@ def triggers(tree: Any, state: State) -> Iterator[Found]:
                 *table, trigger = strings(one)
                 if _our_trigger(trigger):
                     name = state.named(table[-2] if len(table) > 1 else None, table[-1])
-                    yield _trigger(state, name, trigger, "goes: changes are no longer recorded")
+                    yield _trigger(state, name, trigger, "goes: changes are no longer recorded", goes=True)
         case ast.RenameStmt() if tree.renameType.name == "OBJECT_TRIGGER" and _our_trigger(tree.subname):
             yield _trigger(state, state.name(tree.relation), tree.subname, "is called otherwise, and runs out of turn")
         case ast.CreateTrigStmt() if _our_trigger(tree.trigname):
@@ -145,9 +148,10 @@ def _our_trigger(name: str) -> bool:
     return name.startswith("rlsguard")
 
 
-def _trigger(state: State, name: QualifiedName, trigger: str, what: str) -> Found:
+def _trigger(state: State, name: QualifiedName, trigger: str, what: str, *, goes: bool = False) -> Found:
     about = f"trigger {quote(trigger)} on {_shown(name)}"
-    return Found(kinds.TRIGGER, about, f"a trigger of the guard's {what}.", _MAP_FIRST, _tables(state, name))
+    why = f"a trigger of the guard's {what}."
+    return Found(kinds.TRIGGER, about, why, _MAP_FIRST, _tables(state, name), own=True, goes=goes)
 
 
 def replica(tree: Any, state: State) -> Iterator[Found]:

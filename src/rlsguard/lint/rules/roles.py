@@ -9,6 +9,7 @@ from typing import Any
 from pglast import ast
 
 from rlsguard.check import kinds
+from rlsguard.lint.model import UNKNOWN
 from rlsguard.lint.rules.found import Found, listed
 from rlsguard.lint.state import State
 from rlsguard.lint.tree import is_true, option, role_name, role_names, strings
@@ -38,6 +39,7 @@ def attributes(tree: Any, state: State) -> Iterator[Found]:
 
 # Who runs the migrations is not known by name.
 _WHOEVER = "CURRENT_USER"
+_GUARD = ("rlsguard_owner", "rlsguard_nobody")
 
 
 def memberships(tree: Any, state: State) -> Iterator[Found]:
@@ -55,7 +57,9 @@ def memberships(tree: Any, state: State) -> Iterator[Found]:
             why = f"{who} {what} from then on, no more, no less: is it to be trusted with that?"
             yield Found(kinds.RECORDER, about, why, "Nothing, if it is.", roles=(member,))
         elif (how := _freed(state, granted, member)) is not None:
-            yield Found(kinds.MEMBERSHIP, about, how, mend, roles=(member,))
+            # For the time of a transaction, whoever runs it.
+            own = granted in _GUARD and (member == _WHOEVER or UNKNOWN in member)
+            yield Found(kinds.MEMBERSHIP, about, how, mend, roles=(member,), own=own)
 
 
 def _members(tree: Any, state: State) -> Iterator[tuple[str, str]]:
@@ -82,7 +86,7 @@ def _members(tree: Any, state: State) -> Iterator[tuple[str, str]]:
 def _freed(state: State, granted: str, member: str) -> str | None:
     """Return how membership of *granted* would free *member*, if it would."""
     who = quote(granted)
-    if granted in ("rlsguard_owner", "rlsguard_nobody"):
+    if granted in _GUARD:
         return f"{who} is the guard: whoever can become it can switch everything off."
     if state.exempt(member):
         return None

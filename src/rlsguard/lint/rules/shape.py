@@ -11,7 +11,7 @@ from pglast import ast
 from rlsguard.check import kinds
 from rlsguard.lint.rules.by_hand import SCHEMAS
 from rlsguard.lint.rules.found import Found, listed
-from rlsguard.lint.state import State
+from rlsguard.lint.state import Ending, State
 from rlsguard.lint.tree import role_names, strings, walk
 from rlsguard.names import QualifiedName, quote
 
@@ -183,8 +183,10 @@ def _altered(state: State, name: QualifiedName, command: Any) -> Iterator[Found]
     match command.subtype.name:
         case "AT_AlterColumnType" if state.goes_by(name, command.name) is not None:
             why = "paths go by it: PostgreSQL refuses while policies ask it, and both sides must be of one type."
-            mend = "Change the type of all that it is compared with, between rlsguard uninstall and rlsguard apply MAP."
-            yield _astray(state, f"column {name}.{quote(command.name)}", why, mend, name)
+            mend = "Let one migration take the guard off, change the type of all that is compared, and put it on again."
+            # With USING, values could come to be others.
+            ending = ("type", table) if command.def_.raw_default is None else None
+            yield _astray(state, f"column {name}.{quote(command.name)}", why, mend, name, ending)
         case "AT_DropNotNull" if state.goes_by(name, command.name) is not None:
             entry = state.mapped(name)
             if entry is None or entry.when_unknown is None:
@@ -252,8 +254,8 @@ def _emptied(state: State, name: QualifiedName) -> Iterator[Found]:
         yield Found(kinds.EMPTIED, f"table {name}", why, "DELETE, as a role whom policies hold.", _tables(state, name))
 
 
-def _astray(state: State, about: str, why: str, mend: str, name: QualifiedName) -> Found:
-    return Found(kinds.ASTRAY, about, why, mend, _tables(state, name))
+def _astray(state: State, about: str, why: str, mend: str, name: QualifiedName, ending: Ending | None = None) -> Found:
+    return Found(kinds.ASTRAY, about, why, mend, _tables(state, name), ending=ending)
 
 
 def _tables(state: State, name: QualifiedName) -> tuple[QualifiedName, ...]:
