@@ -7,6 +7,7 @@ import time
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from guarding import BANK_MAP, HEAD, apply, column, opt_out, small_bank
 from migrate.migrating import down, migration, psql_fails, up
@@ -50,8 +51,11 @@ def test_nobody_is_let_past_policies_that_they_were_held_to(template_db, elsewhe
     assert column(db, "SELECT client_id FROM bank.client", user="tenant") == [2]
 
 
-def test_an_opt_out_that_is_committed_while_the_guard_goes_is_kept(template_db):
+@pytest.mark.parametrize("isolation", ["read committed", "repeatable read"])
+def test_an_opt_out_that_is_committed_while_the_guard_goes_is_kept(template_db, isolation):
     db = small_bank(template_db)
+    isolated = sql.SQL("ALTER DATABASE {} SET default_transaction_isolation = {}")
+    db.execute(isolated.format(sql.Identifier(db.name), isolation))
     written = migration(db, BANK_MAP, lock_timeout=30)
     up(db, written)
     said: list[str] = []
