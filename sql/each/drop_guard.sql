@@ -9,6 +9,8 @@ DECLARE
     doomed text;
 BEGIN
     FOREACH its_table IN ARRAY '{opt_out_event, change_entry, retention}'::text[] LOOP
+        -- What somebody is about to commit would be there by the time that the table is dropped.
+        EXECUTE format('LOCK TABLE rlsguard.%I IN ACCESS EXCLUSIVE MODE', its_table);
         EXECUTE format('SELECT EXISTS (SELECT FROM rlsguard.%I)', its_table) INTO found;
         IF found THEN
             kept := '{opt_out_event, erasure, log_epoch, log_seal, log_leaf, log_node, log_checkpoint, change_entry,

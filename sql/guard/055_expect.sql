@@ -2,7 +2,11 @@
 CALL rlsguard.take_back('{expect_policies, ending, reads_same, same_people, expect_kept}');
 SET LOCAL ROLE rlsguard_owner;
 
-CREATE OR REPLACE PROCEDURE rlsguard.expect_policies(of_table regclass, row_security boolean, policies name[])
+-- With other arguments, before.
+DROP PROCEDURE IF EXISTS rlsguard.expect_policies(regclass, boolean, name[]);
+CREATE OR REPLACE PROCEDURE rlsguard.expect_policies(
+    of_table regclass, row_security boolean, forced boolean, policies name[], let_past name
+)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 -- Planned once, when there are few policies, and run for each of thousands of tables.
@@ -15,8 +19,8 @@ BEGIN
         SELECT FROM pg_class AS c
         JOIN pg_namespace AS n ON n.oid = c.relnamespace
         WHERE c.oid = of_table
-          AND c.relrowsecurity <> expect_policies.row_security
-          -- where the guard has been before, it is on by now
+          AND (c.relrowsecurity, c.relforcerowsecurity) <> (expect_policies.row_security, forced)
+          -- where the guard has been before, both are on by now
           AND NOT EXISTS (SELECT FROM pg_policy AS p WHERE p.polrelid = c.oid AND p.polname ~ ours)
           AND NOT EXISTS (
               SELECT FROM rlsguard.manifest AS m
@@ -27,10 +31,15 @@ BEGIN
         RAISE EXCEPTION '% has other row security or policies than these statements were made for', of_table
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Generate them again, against this database.';
     END IF;
+    -- The table's own policies are for everybody but its owner, where they are not forced upon that one.
+    IF let_past <> (SELECT pg_get_userbyid(c.relowner) FROM pg_class AS c WHERE c.oid = of_table) THEN
+        RAISE EXCEPTION '% belongs to another than %, whom these statements let past its own policies', of_table, let_past
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Generate them again, against this database.';
+    END IF;
 END
 $$;
-COMMENT ON PROCEDURE rlsguard.expect_policies(regclass, boolean, name[]) IS 'Refuses a table whose own row security has changed';
-REVOKE ALL ON PROCEDURE rlsguard.expect_policies(regclass, boolean, name[]) FROM PUBLIC;
+COMMENT ON PROCEDURE rlsguard.expect_policies(regclass, boolean, boolean, name[], name) IS 'Refuses a table whose own row security has changed';
+REVOKE ALL ON PROCEDURE rlsguard.expect_policies(regclass, boolean, boolean, name[], name) FROM PUBLIC;
 
 -- A purpose or a kind of person that goes takes opt-outs with it that are in force.
 CREATE OR REPLACE FUNCTION rlsguard.ending(purposes text[], subjects jsonb)

@@ -11,6 +11,7 @@ from rlsguard.names import Name, QualifiedName
 from rlsguard.plan.event_triggers import ROUTINES
 from rlsguard.plan.granted import Granted
 from rlsguard.plan.model import guard, policy_view, state_table
+from rlsguard.sqlfiles import read
 
 
 def remove_protection(detail: Mapping[str, Any]) -> Iterator[sql.Composed]:
@@ -58,6 +59,9 @@ def revoke(granted: Granted) -> Iterator[sql.Composed]:
         yield sql.SQL('DROP POLICY IF EXISTS "rlsguard hop" ON {}').format(table.sql)
     for table, columns in _by_table(granted):
         yield sql.SQL("REVOKE SELECT ({}) ON {} FROM rlsguard_owner").format(columns, table.sql)
+    if granted.columns:
+        # Policies made since could ask the same columns, and then nobody could read their tables.
+        yield sql.Composed([sql.SQL(read("each/expect_readable.sql").rstrip().removesuffix(";"))])
     for schema in granted.schemas:
         yield sql.SQL("REVOKE USAGE ON SCHEMA {} FROM rlsguard_owner").format(Name(schema))
     for schema in granted.type_schemas:

@@ -154,6 +154,8 @@ def framed(body: Sequence[str], lock_timeout: float, events: bool, *, resume: bo
         resume: they go on after it.
     """
     frame = [
+        "-- What was committed while this waited is seen.\nSET TRANSACTION ISOLATION LEVEL READ COMMITTED;\n",
+        "-- All or nothing: an error where each statement is a transaction of its own.\nSAVEPOINT rlsguard;\n",
         read("each/session.sql"),
         f"SET LOCAL lock_timeout = '{int(lock_timeout * 1000)}ms';\n",
         "-- What waits for a lock lets others go first, as often as it takes.\nSET LOCAL statement_timeout = 0;\n",

@@ -38,7 +38,8 @@ GUARD_FILES = (
     GuardFile(
         "055_expect.sql",
         _functions(
-            "expect_policies(IN of_table regclass, IN row_security boolean, IN policies name[])",
+            "expect_policies(IN of_table regclass, IN row_security boolean, IN forced boolean, IN policies name[],"
+            " IN let_past name)",
             "ending(purposes text[], subjects jsonb)",
             "reads_same(kind text, key_type text)",
             "same_people(of_table oid, key_number smallint, wanted text)",
