@@ -85,6 +85,7 @@ DECLARE
     users text[];
     words text;
     told boolean;
+    gives_way boolean := true;
     its_schema name;
     its_name name;
     its_kind "char";
@@ -108,8 +109,8 @@ BEGIN
             FROM pg_locks AS l
             JOIN pg_database AS d ON d.oid = l.database AND d.datname = current_database()
             WHERE l.locktype = 'relation' AND l.relation = ANY (relations) AND l.pid IS DISTINCT FROM pg_backend_pid()
-              -- autovacuum's
-              AND l.mode <> 'ShareUpdateExclusiveLock'
+              -- autovacuum's, which ends it as soon as somebody waits; who does not is waited for, like others
+              AND (l.mode <> 'ShareUpdateExclusiveLock' OR NOT gives_way)
               AND (users IS NULL OR l.virtualtransaction = ANY (users));
             EXIT WHEN users IS NULL OR clock_timestamp() > until;
             IF EXISTS (SELECT FROM pg_locks AS l WHERE NOT l.granted AND pg_backend_pid() = ANY (pg_blocking_pids(l.pid))) THEN
@@ -155,6 +156,8 @@ BEGIN
                 END IF;
         END;
         RAISE INFO '%.%: in use; others go first', quote_ident(its_schema), quote_ident(its_name);
+        gives_way := gives_way AND moment IS DISTINCT FROM longest
+            AND moment <= (SELECT s.setting::integer FROM pg_settings AS s WHERE s.name = 'deadlock_timeout');
         PERFORM pg_sleep(moment / 200.0);
         moment := least(2 * moment, longest);
     END LOOP;

@@ -130,6 +130,17 @@ def test_it_gives_up_when_patience_is_over_and_says_who_it_was(guarded):
     assert error.diag.message_primary == f"bank.trans: in use by {its_pid}"
 
 
+def test_who_does_not_give_way_as_autovacuum_does_is_waited_for(guarded):
+    with guarded.connect() as vacuum:
+        vacuum.execute("BEGIN; LOCK TABLE bank.trans IN SHARE UPDATE EXCLUSIVE MODE")
+        its_pid = vacuum.info.backend_pid
+        with locking(guarded, "bank.trans") as (said, outcome):
+            assert longest_wait(guarded, 1) < 0.3
+            vacuum.execute("COMMIT")
+    assert outcome == [["bank.trans"]]
+    assert said == ["bank.trans: in use; others go first", f"bank.trans: in use by {its_pid}; others go first"]
+
+
 def test_a_prepared_transaction_is_waited_for(guarded):
     with guarded.connect("teller_app") as conn:
         conn.execute("BEGIN; SELECT FROM bank.trans; PREPARE TRANSACTION 'kept'")
