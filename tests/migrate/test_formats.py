@@ -444,7 +444,7 @@ def ran(db: Database, folder: Path, *command: object) -> str:
     """Run *command* in *folder*."""
     environment = {**os.environ, "PATH": f"{db.server.bindir}:{os.environ['PATH']}", "PGPASSWORD": "secret"}
     done = subprocess.run(
-        [*map(str, command)], cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+        [*map(str, command)], cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -94,7 +94,7 @@ def _planner(folder: Path) -> str:
         settings.read_string(_read(folder / "sqitch.conf") or "")
     except configparser.Error as error:
         raise RlsguardError(f"{folder / 'sqitch.conf'}: {error}") from error
-    name, email = (settings.get("user", key, fallback=None) for key in ("name", "email"))
+    name, email = (" ".join((settings.get("user", key, fallback=None) or "").split()) for key in ("name", "email"))
     return f"{name} <{email}>" if name and email else "rlsguard <rlsguard@localhost>"
 
 
