@@ -115,26 +115,19 @@ def _letting_out(table: QualifiedName) -> Piece:
 def _making(unit: Unit, delta: Delta, change: Change) -> Piece:
     up = render.statements(unit)
     entry = delta.installed.manifest.get(unit.unit)
-    before = _renamed(unit, delta) if entry is None else unit_of(entry)
-    detail = entry.detail if entry is not None else before.detail if before is not None else None
-    if detail is None:
+    if isinstance(unit, Protection | AuditTriggers):  # its table, under whatever name it had
+        entry = delta.installed.entry_of(unit.detail["kind"], unit.oid)
+    if entry is None:
         return Piece(change, up, _text(*removing(unit)), "", unit, None)
+    before = unit_of(entry)
+    if isinstance(unit, Protection | AuditTriggers) and isinstance(before, Protection | AuditTriggers):
+        before = replace(before, name=unit.name)  # the name that the table has now
     # Of what was mended, or is made differently by another version, nothing else is known than what it is now.
     stays = before is None or render.statements(before) == up
-    up += _text(*drop_stale(detail, unit.detail))
+    up += _text(*drop_stale(entry.detail, unit.detail))
     if before is None or stays:
         return Piece(change, up, "", "", unit, before, stays=True)
     return Piece(change, up, _text(*drop_stale(unit.detail, before.detail)), render.statements(before), unit, before)
-
-
-def _renamed(unit: Unit, delta: Delta) -> Unit | None:
-    """Return what the table of *unit* had under another name, to be made under the one that it has now."""
-    if isinstance(unit, Protection | AuditTriggers):
-        for entry in delta.forget:
-            before = unit_of(entry)
-            if isinstance(before, Protection | AuditTriggers) and type(before) is type(unit) and before.oid == unit.oid:
-                return replace(before, name=unit.name)
-    return None
 
 
 def _removal(entry: ManifestEntry) -> Iterator[sql.Composed]:

@@ -194,7 +194,9 @@ def undoing(its: Sequence[Piece], dropped: bool) -> Iterator[str]:
     if dropped:
         yield read("each/drop_guard.sql")
         return
-    gone = [piece.change.unit for piece in its if piece.change.action == "create" and piece.before is None]
+    made = [piece for piece in its if piece.change.action == "create"]
+    # A table that had it under another name keeps it.
+    gone = [piece.change.unit for piece in made if piece.before is None and not piece.stays]
     yield from noted([piece.before for piece in its if not piece.stays], gone)
 
 
