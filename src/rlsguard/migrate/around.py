@@ -113,7 +113,7 @@ def around(
                     if lock:
                         off = [*_locking(delta, lost, units, tables), *off]
                         before = framed(off, lock_timeout, events, resume=not in_the_way) if off else ()
-                    return _around(delta, within(before) if before else (), lost, release, lock, lock_timeout)
+                    return _around(delta, within(before) if before else (), lost, units, release, lock, lock_timeout)
         touched |= stopped
 
 
@@ -230,6 +230,7 @@ def _around(
     delta: Delta,
     before: tuple[str, ...],
     lost: tuple[Unit, ...],
+    units: Sequence[Unit],
     release: Sequence[str],
     lock: bool,
     lock_timeout: float,
@@ -242,7 +243,7 @@ def _around(
     if not delta.installed.manifest:
         undo = framed(list(undoing(its, True)), lock_timeout, events)
         return Around(delta, lost, before, after, within((*undo, *split(read("each/drop_roles.sql")))), ())
-    away, back = _undoing(delta, its, lost)
+    away, back = _undoing(delta, its, lost, units)
     if lock:
         now = {table.oid: table.name for table in delta.live.tables.values()}
         away = [*_locking(delta, lost, delta.plan.units, now), *away]
@@ -256,26 +257,38 @@ def _around(
     )
 
 
-def _undoing(delta: Delta, its: Sequence[Piece], lost: Sequence[Unit]) -> tuple[list[str], list[str]]:
-    """Return what undoes *its* pieces before the changes themselves are undone, and after: names are others by then."""
+def _undoing(
+    delta: Delta, its: Sequence[Piece], lost: Sequence[Unit], units: Sequence[Unit]
+) -> tuple[list[str], list[str]]:
+    """Return what undoes *its* pieces before the changes themselves are undone, and after: names are others by then.
+
+    Args:
+        lost: units that were taken off, or went with their tables.
+        units: all that there were.
+    """
     names = {unit.unit for unit in lost}
-    others = [piece for piece in its if piece.change.unit not in names]
-    made = [piece for piece in others if piece.change.action == "create"]
-    # A table that was renamed has what it had under its earlier name, which is among what was lost.
-    renamed = [piece for piece in made if piece.before is not None]
-    others = [piece for piece in others if piece not in renamed]
-    changed = [piece for piece in others if piece.before is not None and not piece.stays]
-    # Policies first: they ask the views.
-    off = [unit for unit in delta.plan.units if isinstance(unit, View | Protection) and unit.unit in names]
-    off += [piece.after for piece in (*made, *changed) if isinstance(piece.after, Protection)]
-    away = [
-        *taking_off(off),
-        *(text(statement) + ";\n" for piece in renamed for statement in removing(piece.after)),
-        *(piece.away for piece in reversed(others)),
-    ]
-    back = [piece.back for piece in reversed(others) if not isinstance(piece.before, EventTriggers)]
-    back += [render.statements(unit) for unit in lost]
-    # They would refuse what comes after them.
-    back += [piece.back for piece in others if isinstance(piece.before, EventTriggers)]
-    notes = [*noted([*(piece.before for piece in changed), *lost], [piece.change.unit for piece in made])]
+    was = {(type(unit), unit.oid): unit for unit in units if isinstance(unit, Protection | AuditTriggers)}
+    away: list[str] = []
+    put_back = {unit.unit: unit for unit in lost}
+    others: list[Piece] = []
+    for piece in its:
+        unit = piece.after
+        if not isinstance(unit, Protection | AuditTriggers):
+            others += [piece] if piece.change.unit not in names else []
+            continue
+        before = was.get((type(unit), unit.oid))
+        if before is None or before.unit in names or before.unit != unit.unit or not piece.stays:
+            # Policies first: they ask views.
+            away += [text(statement) + ";\n" for statement in removing(unit)]
+            put_back |= {} if before is None else {before.unit: before}
+    away += taking_off([unit for unit in delta.plan.units if isinstance(unit, View) and unit.unit in names])
+    away += [piece.away for piece in reversed(others)]
+    events = [piece for piece in others if isinstance(piece.before, EventTriggers)]
+    order = (State, View, Protection, AuditTriggers)
+    back = [piece.back for piece in reversed(others) if piece not in events]
+    back += [render.statements(unit) for kind in order for unit in put_back.values() if isinstance(unit, kind)]
+    back += [piece.back for piece in events]  # they would refuse what comes after them
+    changed = [piece.before for piece in others if not piece.stays]
+    gone = {piece.change.unit for piece in its if piece.change.action == "create"} - put_back.keys()
+    notes = [*noted([*changed, *put_back.values()], sorted(gone))]
     return (away, [*back, *notes]) if any(back) else ([*away, *notes], [])
