@@ -1,5 +1,5 @@
 -- What has been applied, and what each object looked like in the catalog right after.
-CALL rlsguard.take_back('{manifest, note, lock_table}');
+CALL rlsguard.take_back('{manifest, expect_found, forget, note, lock_table}');
 SET LOCAL ROLE rlsguard_owner;
 
 CREATE TABLE IF NOT EXISTS rlsguard.manifest (
@@ -19,6 +19,46 @@ DROP POLICY IF EXISTS guard ON rlsguard.manifest;
 CREATE POLICY guard ON rlsguard.manifest USING (true);
 GRANT SELECT ON rlsguard.manifest TO rlsguard_auditor;
 
+-- A migration that is run, or undone, after others came would bring back what was before them.
+CREATE OR REPLACE PROCEDURE rlsguard.expect_found(made jsonb)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    changed text;
+BEGIN
+    SELECT e.unit ->> 'unit' INTO changed
+    FROM jsonb_array_elements(made) AS e (unit)
+    LEFT JOIN rlsguard.manifest AS m ON m.unit = e.unit ->> 'unit'
+    WHERE e.unit ? 'found'
+      AND m.detail -> 'plan' IS DISTINCT FROM e.unit -> 'detail' -> 'plan'
+      AND m.detail -> 'plan' IS DISTINCT FROM nullif(e.unit -> 'found', 'null')
+    LIMIT 1;
+    IF changed IS NOT NULL THEN
+        RAISE EXCEPTION 'this migration was made for another state of the guard: "%" is neither as it was then nor as this makes it',
+                        changed
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = 'It was changed since. Undo in the opposite order; or make a new migration.';
+    END IF;
+END
+$$;
+COMMENT ON PROCEDURE rlsguard.expect_found(jsonb) IS 'Refuses to change units that are not what a migration was made for';
+REVOKE ALL ON PROCEDURE rlsguard.expect_found(jsonb) FROM PUBLIC;
+
+CREATE OR REPLACE PROCEDURE rlsguard.forget(gone jsonb)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    CALL rlsguard.expect_found(gone);
+    DELETE FROM rlsguard.manifest AS m
+    USING jsonb_array_elements(gone) AS e (unit)
+    WHERE m.unit = e.unit ->> 'unit';
+END
+$$;
+COMMENT ON PROCEDURE rlsguard.forget(jsonb) IS 'Takes out of the manifest what is no longer there';
+REVOKE ALL ON PROCEDURE rlsguard.forget(jsonb) FROM PUBLIC;
+
 -- Runs as whoever applies, who has the rights of the guard's owner.
 CREATE OR REPLACE PROCEDURE rlsguard.note(made jsonb)
 LANGUAGE plpgsql
@@ -30,6 +70,7 @@ DECLARE
     -- Only of these is the definition worked out.
     named text[] := ARRAY(SELECT jsonb_array_elements_text(m.unit -> 'objects') FROM jsonb_array_elements(made) AS m (unit));
 BEGIN
+    CALL rlsguard.expect_found(made);
     WITH observed (object, hash) AS MATERIALIZED (
         SELECT o.object, encode(sha256(convert_to(o.definition, 'UTF8')), 'hex')
         FROM (

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from psycopg import sql
 
@@ -40,6 +41,7 @@ class Piece:
         back: the SQL that makes again what was there before.
         after: the unit that is there once it is made, for the manifest; None where there is none.
         before: the unit that was there.
+        found: what the manifest has under the change's name, for it to be so when this is run; None for nothing.
         stays: nothing is undone, for it is not known what was there before, or that is the same.
     """
 
@@ -50,6 +52,7 @@ class Piece:
     after: Unit | None
     before: Unit | None
     stays: bool = False
+    found: Mapping[str, Any] | None = None
 
 
 def pieces(delta: Delta) -> Iterator[Piece]:
@@ -57,6 +60,12 @@ def pieces(delta: Delta) -> Iterator[Piece]:
 
     What the guard itself consists of is not undone piece by piece: see `rlsguard.migrate.steps`.
     """
+    for piece in _pieces(delta):
+        entry = delta.installed.manifest.get(piece.change.unit)
+        yield replace(piece, found=None if entry is None else entry.plan)
+
+
+def _pieces(delta: Delta) -> Iterator[Piece]:
     changes = {(change.action == "remove", change.unit): change for change in delta.changes}
     was = _Before(delta)
     # Event triggers last: they would refuse the removals.

@@ -3,8 +3,9 @@ protected than it was, or shut, until the next."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from psycopg import sql
 
@@ -17,6 +18,7 @@ from rlsguard.names import QualifiedName
 from rlsguard.pieces import Piece, pieces
 from rlsguard.plan.event_triggers import EventTriggers
 from rlsguard.plan.model import AuditTriggers, Grants, Unit
+from rlsguard.plan.recorded import recorded
 from rlsguard.render.template import text
 from rlsguard.sqlfiles import read
 
@@ -185,7 +187,7 @@ def making(its: Sequence[Piece], release: Sequence[str] = ()) -> Iterator[str]:
         if piece.change.unit == "roles":
             yield read("each/become_owner.sql")
     gone = [piece.change.unit for piece in its if piece.change.action in ("remove", "forget")]
-    yield from noted([piece.after for piece in its], gone)
+    yield from noted([piece.after for piece in its], gone, {piece.change.unit: piece.found for piece in its})
 
 
 def undoing(its: Sequence[Piece], dropped: bool) -> Iterator[str]:
@@ -198,7 +200,8 @@ def undoing(its: Sequence[Piece], dropped: bool) -> Iterator[str]:
         return
     made = [piece for piece in its if piece.change.action in ("create", "replace") and not piece.stays]
     gone = [piece.change.unit for piece in made if piece.before is None]
-    yield from noted([piece.before for piece in its if not piece.stays], gone)
+    found = {p.change.unit: None if p.after is None else recorded(p.after) for p in its}
+    yield from noted([piece.before for piece in its if not piece.stays], gone, found)
 
 
 def _events_last(its: Iterable[Piece]) -> list[Piece]:
@@ -206,11 +209,13 @@ def _events_last(its: Iterable[Piece]) -> list[Piece]:
     return sorted(its, key=lambda piece: isinstance(piece.after or piece.before, EventTriggers))
 
 
-def noted(made: Sequence[Unit | None], gone: Sequence[str] = ()) -> Iterator[str]:
-    """Yield the SQL that notes in the manifest what was *made* and what is *gone*."""
+def noted(
+    made: Sequence[Unit | None], gone: Sequence[str] = (), found: Mapping[str, Any] | None = None
+) -> Iterator[str]:
+    """Yield the SQL that notes in the manifest what was *made* and what is *gone*; *found*: as for `render.note`."""
+    found = found or {}
     units = list({unit.unit: unit for unit in made if unit is not None}.values())
     if units:
-        yield render.note(units)
+        yield render.note(units, found)
     if gone:
-        forget = "DELETE FROM rlsguard.manifest WHERE unit = ANY ({});\n"
-        yield text(sql.SQL(forget).format(render.array(gone)))
+        yield render.forget(gone, found)

@@ -138,6 +138,14 @@ GUARD_FILES = (
     ),
     GuardFile(
         "090_manifest.sql",
-        (*_table("manifest"), *_functions("note(IN made jsonb)", "lock_table(VARIADIC relations regclass[])")),
+        (
+            *_table("manifest"),
+            *_functions(
+                "expect_found(IN made jsonb)",
+                "forget(IN gone jsonb)",
+                "note(IN made jsonb)",
+                "lock_table(VARIADIC relations regclass[])",
+            ),
+        ),
     ),
 )
