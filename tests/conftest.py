@@ -51,7 +51,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out: dict[pytest.Item, None] = {}
     for item in items:
         major = dict(item.user_properties)["postgresql"]
-        if item.get_closest_marker("by_turns") and major != _NO_SERVER:
+        marker = item.get_closest_marker("by_turns")
+        if marker and marker.args != (False,) and major != _NO_SERVER:
             name = item.nodeid.replace(f"pg{major}", "")
             place = places.setdefault(name, len(places))
             if major != majors[place % len(majors)]:

@@ -18,6 +18,8 @@ from rlsguard import server as servers
 from rlsguard.problems import RlsguardError
 from servers import Database, Postgres
 
+pytestmark = pytest.mark.by_turns
+
 
 @pytest.fixture
 def bindir(server: Postgres) -> Path:
@@ -32,6 +34,7 @@ def gone(pid: int) -> bool:
     return False
 
 
+@pytest.mark.by_turns(False)
 def test_starts_serves_and_leaves_nothing(bindir: Path) -> None:
     with servers.start(bindir, settings={"search_path": "it's\\a", "work_mem": "5MB"}) as started:
         with psycopg.connect(started.dsn()) as conn:
@@ -147,6 +150,7 @@ def test_embedded_missing_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) ->
         servers.embedded()
 
 
+@pytest.mark.by_turns(False)
 def test_roles_of_a_test_are_gone_after_it(server: Postgres) -> None:
     with server.database() as first, server.database() as second:
         first.execute('CREATE ROLE "Odd \'role"')
@@ -176,6 +180,7 @@ def test_a_template_is_built_once(server: Postgres) -> None:
     assert len(built) == 1
 
 
+@pytest.mark.by_turns(False)
 def test_the_roles_of_a_template_are_in_its_clones_alone(server: Postgres) -> None:
     def build(conn: psycopg.Connection) -> None:
         conn.execute("CREATE ROLE owning; CREATE ROLE belonging LOGIN IN ROLE owning")

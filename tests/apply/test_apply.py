@@ -74,6 +74,7 @@ def test_apply_waits_for_locks_only_so_long_and_tries_again(bank):
     assert visible(bank, "campaign_app") == ALL
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize(
     ("sabotage", "mended"),
     [
@@ -109,6 +110,7 @@ def test_apply_mends_what_was_changed_behind_its_back(bank, sabotage, mended):
     assert changes(apply(bank, BANK_MAP)) == []
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize(
     ("do", "undo"),
     [
@@ -326,6 +328,7 @@ def test_concurrent_applies_wait_for_each_other(bank):
     assert changes(apply(bank, BANK_MAP)) == []
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize(
     "setting",
     [

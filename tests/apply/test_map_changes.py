@@ -13,6 +13,8 @@ from rlsguard.names import QualifiedName
 from rlsguard.problems import RlsguardError
 from rlsguard.uninstall import uninstall
 
+pytestmark = pytest.mark.by_turns
+
 RENAMED_KIND = BANK_MAP.replace("  client: {", "  customer: {").replace("{client:", "{customer:")
 GONE = BANK_MAP.replace("marketing", "advertising")
 COMPULSORY = BANK_MAP.replace("marketing: {description: Campaigns}", "marketing: {opt_out: false}")
@@ -173,6 +175,7 @@ tables: {bank.client: {holds: [personal], subject: {client: new_id}, when_unknow
 _EQUAL = "ADD CHECK (new_id = client_id)"
 
 
+@pytest.mark.by_turns(False)
 @pytest.mark.parametrize(
     "made",
     [
@@ -196,6 +199,7 @@ def test_another_column_is_not_known_to_be_the_same_key(bank, made):
         apply(bank, _BY_NEW_ID)
 
 
+@pytest.mark.by_turns(False)
 @pytest.mark.parametrize("made", [_EQUAL, "ADD CHECK (client_id = new_id)"])
 def test_another_column_is_the_same_key_where_a_check_says_that_both_are_equal(bank, made):
     apply(bank, _NO_TABLES, prune=load(BANK_MAP).tables)

@@ -159,6 +159,7 @@ GRANT UPDATE (in_force) ON rlsguard.opt_out_client TO stranger;
 """
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize("statement", WRITES[:7])
 def test_rights_given_away_are_found_and_taken_back_by_apply(bank, statement):
     # T64. A careless GRANT ALL opens what is not append-only. It is found, and the next apply takes it back.

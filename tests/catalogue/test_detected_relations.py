@@ -10,6 +10,8 @@ from catalogue.detecting import ALL, CLIENTS, HEAD, LEFT, MAP, assumed, guarded,
 from guarding import apply, opt_out
 from proving import leaked, prove_map
 
+pytestmark = pytest.mark.by_turns
+
 OWNER = "CREATE ROLE bank_owner; GRANT USAGE ON SCHEMA bank TO bank_owner; ALTER TABLE bank.client OWNER TO bank_owner;"
 
 VIEWS = {
@@ -56,6 +58,7 @@ def test_materialised_views(db, owner):
     refused(db, "campaign_app", rows)
 
 
+@pytest.mark.by_turns(False)
 def test_who_may_refresh_a_superusers_copy(db):
     # T15. From 17 on MAINTAIN refreshes it as its owner, with everybody in it again.
     guarded(db, before=OWNER)

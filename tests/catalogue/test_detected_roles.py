@@ -23,6 +23,8 @@ from guarding import apply
 from proving import leaked, prove_map
 from rlsguard.problems import RlsguardError
 
+pytestmark = pytest.mark.by_turns
+
 READS_CLIENTS = "GRANT USAGE ON SCHEMA bank TO {0}; GRANT SELECT ON bank.client TO {0};"
 
 
@@ -49,6 +51,7 @@ def test_a_login_outside_the_map_that_no_policy_holds(db, attribute, text):
     assert assumed(db, "role boss") == []
 
 
+@pytest.mark.by_turns(False)
 def test_a_member_of_a_bypasser(db):
     # T2. It is held until it says SET ROLE: membership is what counts, inherited or not.
     guarded(db, before="CREATE ROLE bypasser BYPASSRLS;" + READS_CLIENTS.format("bypasser"))
@@ -61,6 +64,7 @@ def test_a_member_of_a_bypasser(db):
     refused(db, "campaign_app", "SET ROLE bypasser")
 
 
+@pytest.mark.by_turns(False)
 def test_a_member_that_lacks_only_the_word(db):
     # T2. With ADMIN alone it can give itself the rest, also from 16 on (T6).
     guarded(db, before="CREATE ROLE bypasser BYPASSRLS;" + READS_CLIENTS.format("bypasser"))
@@ -102,6 +106,7 @@ def test_owners_who_switch_it_off_and_on_again_leave_no_trace(db):
     assert assumed(db, "role bank_owner") == []
 
 
+@pytest.mark.by_turns(False)
 def test_whoever_may_create_roles_is_named_where_that_reaches_further(db):
     # T5. Up to 15 CREATEROLE reaches every role but superusers.
     guarded(db, before=OWNED + "CREATE ROLE mint LOGIN CREATEROLE;")
@@ -120,6 +125,7 @@ def test_whoever_may_create_roles_is_named_where_that_reaches_further(db):
         mended(db, way)
 
 
+@pytest.mark.by_turns(False)
 def test_a_minted_bypasser(db):
     # T6. From 16 on CREATEROLE with BYPASSRLS makes more of its kind, and may become them.
     guarded(db, before="CREATE ROLE mint LOGIN CREATEROLE BYPASSRLS;")
@@ -131,6 +137,7 @@ def test_a_minted_bypasser(db):
         mended(db, way)
 
 
+@pytest.mark.by_turns(False)
 def test_a_login_that_begins_as_somebody_else(db):
     # T7. A setting of the role's decides whom its sessions begin as.
     guarded(db, before="ALTER ROLE stranger NOINHERIT; GRANT teller_app TO stranger;")
@@ -143,6 +150,7 @@ def test_a_login_that_begins_as_somebody_else(db):
     assert run(db, "stranger", CLIENTS) == LEFT
 
 
+@pytest.mark.by_turns(False)
 def test_a_pool_that_may_become_who_sees_more(db):
     # T7. What it is there for cannot be told from what it can do.
     guarded(db, before="CREATE ROLE pool LOGIN NOINHERIT IN ROLE campaign_app, teller_app;")
@@ -262,6 +270,7 @@ def test_replication(db):
     assert assumed(db, "role copier") == []
 
 
+@pytest.mark.by_turns(False)
 @pytest.mark.parametrize(
     ("do", "check", "about"),
     [
@@ -309,6 +318,7 @@ def test_row_changes_of_everybody(db):
     refused(db, "campaign_app", events)
 
 
+@pytest.mark.by_turns(False)
 def test_somebody_else_joins_the_guard(db):
     # T6. The roles that own the guard have no members: apply goes no further beside one.
     guarded(db)

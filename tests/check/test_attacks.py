@@ -210,6 +210,7 @@ def test_a_key_is_recorded_for_somebody_else(bank: Database) -> None:
     assert column(bank, query) == ["2"]
 
 
+@pytest.mark.by_turns
 def test_apply_makes_anew_what_only_the_catalog_shows(bank: Database) -> None:
     datamap, expect = load(MAP), remembering()
     for name in ("an operator that is another's function", "the same in a view", "triggers that the catalog hides"):
@@ -221,6 +222,7 @@ def test_apply_makes_anew_what_only_the_catalog_shows(bank: Database) -> None:
             assert found(conn, datamap, expect) == [], name
 
 
+@pytest.mark.by_turns
 def test_an_apply_forgets_rows_of_the_manifest_that_nobody_asks_for(bank: Database) -> None:
     datamap, expect = load(MAP), remembering()
     for name, (do, key) in ATTACKS.items():

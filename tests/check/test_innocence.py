@@ -188,6 +188,7 @@ def test_harmless_changes_are_no_findings(db: Database, request: pytest.FixtureR
     assert len(INNOCENT) >= 40
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize("maintenance", ["VACUUM FULL", "VACUUM ANALYZE", "REINDEX", "CLUSTER"])
 def test_maintenance_is_no_finding(db: Database, maintenance: str) -> None:
     db.execute(BANK)
@@ -219,6 +220,7 @@ def test_a_restored_dump_is_no_finding(db: Database, template_db: Callable[..., 
         assert told(list(check(conn, load(BANK_MAP)).findings)) == []
 
 
+@pytest.mark.by_turns
 def test_names_that_need_quotes_are_no_finding(db: Database) -> None:
     db.execute(
         """

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import psycopg
+import pytest
 
 from guarding import BANK, HEAD, TABLES, apply, load
 from rlsguard.check import check
 from servers import Database
+
+pytestmark = pytest.mark.by_turns
 
 ENTRY = "  bank.t{}: {{holds: [financial], subject: {{client: client_id}}, when_unknown: hide, audit: true}}\n"
 SCANS = "SELECT seq_scan FROM pg_stat_sys_tables WHERE relid = 'pg_policy'::regclass"

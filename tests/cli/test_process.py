@@ -16,6 +16,8 @@ from guarding import BANK_MAP, small_bank
 from rlsguard import ledger
 from servers import Clone, Database
 
+pytestmark = pytest.mark.by_turns
+
 RLSGUARD = Path(sys.executable).with_name("rlsguard")
 
 

@@ -17,6 +17,8 @@ from rlsguard.demo import Bank, create_roles, generate, load
 from rlsguard.demo.bank import TABLES
 from servers import Database
 
+pytestmark = pytest.mark.by_turns
+
 READERS = ("campaign_app", "bi_reader", "teller_app", "sox_auditor")
 
 

@@ -25,6 +25,8 @@ from rlsguard.demo.ways import KEYS, choose
 from rlsguard.shipped import folder
 from servers import Postgres, settings
 
+pytestmark = pytest.mark.by_turns
+
 
 def bank_map(*, leave_out: str | None = None, teller: str = "servicing") -> DataMap:
     """Return the demo's own map, or one with a mistake in it."""
@@ -48,6 +50,7 @@ def told(server: Postgres, applied: DataMap, bank: Bank) -> Iterator[tuple[Outco
         yield tell(fresh, applied, bank, Console(file=text, width=120)), text.getvalue()
 
 
+@pytest.mark.by_turns(False)
 def test_it_ends_with_nothing_leaked(server: Postgres, bank: Bank) -> None:
     with told(server, bank_map(), bank) as (outcome, text):
         assert outcome.right

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from examining import of, verdicts
 from guarding import ALL, BANK_MAP, apply, column, opt_out, visible
 from rlsguard.uninstall import uninstall
 from servers import dump
+
+pytestmark = pytest.mark.by_turns
 
 PARTITIONED = """
 CREATE TABLE bank.event (id int, client_id int NOT NULL) PARTITION BY RANGE (id);

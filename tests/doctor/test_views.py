@@ -7,6 +7,8 @@ import pytest
 from examining import findings, of, verdicts
 from guarding import WITHOUT_1, column, opt_out
 
+pytestmark = pytest.mark.by_turns
+
 
 @pytest.fixture
 def views(bank):

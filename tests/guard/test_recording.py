@@ -60,6 +60,7 @@ def test_the_recorder_role_is_all_that_a_client_needs(bank):
 DEEP = '{"a":' + "[" * 33 + "]" * 33 + "}"
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

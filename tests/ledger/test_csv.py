@@ -11,6 +11,8 @@ from rlsguard import ledger
 from rlsguard.problems import RlsguardError
 from servers import Clone, Database
 
+pytestmark = pytest.mark.by_turns
+
 
 @pytest.fixture
 def bank(template_db: Clone) -> Database:

@@ -17,7 +17,8 @@ from worlds.building import build, data_map, in_force, insert, judge, parts_seen
 from worlds.world import World, spelled, worlds
 
 THOROUGHLY = settings(
-    max_examples=20,
+    # On each version others.
+    max_examples=10,
     deadline=None,
     print_blob=True,
     # A world is large by nature, and a server is not remade for each.
@@ -45,7 +46,7 @@ def test_every_role_sees_what_the_oracle_says(server: Postgres, data: st.DataObj
         agree(db, world, version=1, late=True, opt_outs=in_force(world))
 
 
-@settings(THOROUGHLY, max_examples=6)
+@settings(THOROUGHLY, max_examples=4)
 @given(data=st.data())
 def test_uninstall_leaves_the_schema_as_it_was(server: Postgres, data: st.DataObject):
     world = data.draw(worlds(extensions(server)))

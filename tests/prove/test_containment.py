@@ -189,6 +189,7 @@ def test_keys_are_read_past_casts_of_users(bank: Database) -> None:
     assert opened(bank)
 
 
+@pytest.mark.by_turns
 def test_copy_is_not_tried_where_policies_of_others_would_run(bank: Database) -> None:
     assert verdicts(prove_map(bank, BANK_MAP), "bank.trans", "campaign_app")["COPY TO"] == "passed"
     bank.execute(IN_A_POLICY)
@@ -198,6 +199,7 @@ def test_copy_is_not_tried_where_policies_of_others_would_run(bank: Database) ->
     assert faults(proof) == []
 
 
+@pytest.mark.by_turns
 def test_copy_is_not_tried_where_policies_of_a_hop_would_run(bank: Database) -> None:
     marked = HEAD + "guard: {bypass: marker}\n" + TABLES
     bank.execute("ALTER ROLE rlsguard_owner NOBYPASSRLS")
@@ -219,6 +221,7 @@ def test_copy_is_not_tried_where_policies_of_a_hop_would_run(bank: Database) -> 
     assert opened(bank)
 
 
+@pytest.mark.by_turns
 def test_two_proofs_do_not_wait_for_each_other_and_leave_nothing(bank: Database) -> None:
     roles = bank.execute("SELECT rolname FROM pg_roles ORDER BY 1")
     with bank.connect() as conn, begin(conn, statement_timeout=10.0) as session:

@@ -14,6 +14,8 @@ from rlsguard.problems import RlsguardError
 from rlsguard.prove import prove
 from servers import Clone, Database
 
+pytestmark = pytest.mark.by_turns
+
 
 @pytest.fixture
 def bank(template_db: Clone) -> Database:

@@ -35,6 +35,7 @@ def world(db: Database, key_type: str, stored: str, elsewhere: str, other: str) 
     apply(db, MAP)
 
 
+@pytest.mark.by_turns
 @pytest.mark.parametrize(
     ("key_type", "stored", "elsewhere", "opted_out", "other"),
     [
@@ -63,6 +64,7 @@ def test_keys_whose_equality_is_an_extensions(db):
     assert_right(prove_map(db, MAP))
 
 
+@pytest.mark.by_turns
 def test_a_copy_has_the_opt_outs_by_keys_that_are_arrays(db):
     world(db, "integer[]", "{1,2}", "[1:2]={1,2}", "{2,1}")
     opt_out(db, "{ 1 , 2 }", "marketing", kind="person")

@@ -6,8 +6,12 @@ import re
 import shutil
 from pathlib import Path
 
+import pytest
+
 from pytest_plugin.suites import DOCS, example, report, run
 from servers import Database
+
+pytestmark = pytest.mark.by_turns
 
 FAILING = """
 def test_hidden(rlsguard):

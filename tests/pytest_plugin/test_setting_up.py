@@ -13,6 +13,8 @@ from guarding import BANK_MAP, small_bank
 from pytest_plugin.suites import report, run
 from servers import Clone, Database
 
+pytestmark = pytest.mark.by_turns
+
 USED = "def test_it(rlsguard):\n    rlsguard.assert_visible('bank.client', 1, role='campaign_app')\n"
 
 

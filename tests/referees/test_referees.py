@@ -34,6 +34,7 @@ def _beyond_pgspot(function: pglast.ast.CreateFunctionStmt) -> bool:
     return function.sql_body is not None or function.funcname[-1].sval == "record_events"
 
 
+@pytest.mark.by_turns
 def test_pgspot_finds_nothing(generated, tmp_path):
     session = generated["000_session.sql"]
     # The schemas are made inside a DO block, which pgspot does not follow: they belong to the guard or nothing is made.
@@ -88,6 +89,7 @@ def test_plpgsql_check_finds_what_is_explained_and_no_more(db):
     ]
 
 
+@pytest.mark.by_turns
 def test_pgrls_finds_what_is_explained_and_no_more(db):
     db.execute(BANK)
     with db.connect() as conn:

@@ -8,7 +8,7 @@ may say RESET ROLE, and then has whatever the login has. Inside a SECURITY DEFIN
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import psycopg
@@ -66,15 +66,18 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Acting:
-    """A role being acted as, in the transaction of *conn*.
+    """A role being acted as, in a savepoint of the transaction of *conn*.
 
     Attributes:
         functions: made by `admit`; None where the login can make none, and has become the role.
+        ran: which of them have been called. What was done before is undone, so that only these calls can have changed
+            what the next one runs by.
     """
 
     conn: psycopg.Connection[Any]
     role: str
     functions: Mapping[What, Made] | None
+    ran: list[What] = field(default_factory=list)
 
     def rows(self, query: sql.Composable) -> list[str]:
         """Return the one column, of text, that *query* returns.
@@ -104,7 +107,9 @@ class Acting:
                 cursor.execute(sql.Composed([statement]))
                 return cursor.fetchall() if what == "rows" else []
             made = self.functions[what]
-            self._look_first(cursor, made)
+            if self.ran:
+                self._look_first(cursor, made)
+            self.ran.append(what)
             text = sql.Literal(statement.as_string(self.conn))
             call = sql.SQL("SELECT * FROM {}({}::pg_catalog.text)").format(Name("pg_temp", made.name), text)
             return cursor.execute(call).fetchall()

@@ -186,10 +186,7 @@ class Direct:
             reason = f"the table has triggers or rules of its own, which {who} can silence"
             yield from (self._not_tried(path, reason) for path in WRITES)
             return
-        texts = {
-            RowId(int(oid), place): sql.SQL("{}::{}").format(sql.Literal(text), self.target.table.name.sql)
-            for oid, place, text in self.session.read(copies(self.target, [row for row, _ in tries]))
-        }
+        texts = self._texts([row for row, _ in tries])
         for path, write in WRITES.items():
             if not write.fits(lens, rights):
                 yield self._seen(path, "closed", 0, "it may not write the table in this way")
@@ -197,6 +194,14 @@ class Direct:
             for row, may in tries:
                 yield self._write(path, write.statement(lens, rights, row, texts[row]), row, may, opt_outs)
         yield from self._move(lens, rights, gone[:1], there[:1], texts, opt_outs)
+
+    def _texts(self, rows: Collection[RowId]) -> Mapping[RowId, sql.Composable]:
+        """Return whole rows as literals: *rows*, and those that were read before, as another role too."""
+        texts = self.case.texts
+        if not texts.keys() >= set(rows):
+            for oid, place, text in self.session.read(copies(self.target, rows)):
+                texts[RowId(int(oid), place)] = sql.SQL("{}::{}").format(sql.Literal(text), self.target.table.name.sql)
+        return texts
 
     def _move(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import psycopg
 from psycopg import sql
@@ -30,11 +30,16 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A protected table, who has opted out by the ledger, and who is to opt out for the proof."""
+    """A protected table, who has opted out by the ledger, and who is to opt out for the proof.
+
+    Attributes:
+        texts: what has been read of whole rows, each as one literal.
+    """
 
     target: Target
     opt_outs: OptOuts
     scenarios: tuple[Scenario, ...]
+    texts: dict[RowId, sql.Composable] = field(default_factory=dict)
 
     @property
     def reached(self) -> frozenset[Person]:
