@@ -114,12 +114,77 @@ def test_the_action_keeps_the_dsn_to_itself(project: Path, request: pytest.Fixtu
     assert both.stdout.startswith("::error::dsn does not go with ")
 
 
+WEAKENS = "ALTER TABLE shop.customer DISABLE ROW LEVEL SECURITY;\n"
+
+
+def test_the_action_reads_migrations(project: Path) -> None:
+    (project / "migrations" / "V3_off.sql").write_text(WEAKENS)
+    done = step("Lint", project, lint="migrations", **{"lint-sarif-file": "out/lint.sarif"})
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "::error file=migrations/V3_off.sql,line=1,col=1,title=RG501 " in done.stdout
+    results = json.loads((project / "out" / "lint.sarif").read_text())["runs"][0]["results"]
+    places = [one["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for one in results]
+    assert "migrations/V3_off.sql" in places
+    # What check alone can print is no reason to fail; what cannot be read is one, and leaves no report.
+    assert "V3_off.sql:1:1: error RG501 " in step("Lint", project, lint="migrations", format="markdown").stdout
+    (project / "migrations" / "V4_odd.sql").write_text("SELEC\n")
+    done = step("Lint", project, lint="migrations", **{"lint-sarif-file": "other.sarif"})
+    assert (done.returncode, done.stderr) == (2, 'migrations/V4_odd.sql:1:1: syntax error at or near "SELEC"\n')
+    assert not (project / "other.sarif").exists()
+
+
+def test_the_action_trusts_who_wrote_it_if_asked_to(project: Path) -> None:
+    (project / "migrations" / "2_address.sql").write_text(f"-- Made by rlsguard 0.1.0\n{WEAKENS}")
+    assert step("Lint", project, lint="migrations").returncode == 1
+    assert step("Lint", project, lint="migrations", **{"lint-generated": "skip"}).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "steps"),
+    [
+        ({}, ["Check"]),
+        ({"dsn": "host=x"}, ["Check"]),
+        ({"sql": "migrations"}, ["Check"]),
+        ({"lint": "migrations"}, ["Lint"]),
+        ({"lint": "migrations", "sql": "migrations"}, ["Lint", "Check"]),
+        ({"lint": "migrations", "migrations": "alembic.ini"}, ["Lint", "Check"]),
+        ({"lint": "migrations", "dsn": "host=x"}, ["Lint", "Check"]),
+    ],
+)
+@pytest.mark.parametrize("lint", ["success", "failure"])
+def test_which_steps_of_the_action_run(given: dict[str, str], steps: list[str], lint: str) -> None:
+    (action,) = load(ROOT / "action.yml")
+    by_name = {one["name"]: one for one in action["runs"]["steps"] if "name" in one}
+    assert [name for name in ("Lint", "Check") if true(by_name[name]["if"], given, lint)] == steps
+    # Who installs what they need asks the same.
+    asked = by_name["Install rlsguard"]["env"]["CHECK"]
+    assert true(asked.removeprefix("${{").removesuffix("}}"), given, lint) == ("Check" in steps)
+
+
+def true(expression: str, given: dict[str, str], lint: str) -> bool:
+    """Tell whether an expression of GitHub's holds, of those that the action has."""
+    values = {"success()": lint == "success", "steps.lint.outcome": lint}
+    words = re.split(r"(&&|\|\||==|!=|success\(\)|steps\.lint\.outcome|inputs\.[\w-]+|'\w*'|[()])", expression.strip())
+    spelled = {"&&": "and", "||": "or"}
+    python = [
+        repr(given.get(word.removeprefix("inputs."), ""))
+        if word.startswith("inputs.")
+        else repr(values[word])
+        if word in values
+        else spelled.get(word, word)
+        for word in map(str.strip, words)
+    ]
+    return bool(eval(" ".join(python), {"__builtins__": {}}))
+
+
 def test_inputs_are_never_run(project: Path) -> None:
     names = ("map", "sql", "migrations", "fail-on", "format", "sarif-file", "baseline")
-    done = step("Check", project, **dict.fromkeys(names, INJECTED))
-    assert done.returncode == 2, done.stdout
-    assert "touch injected" in done.stderr
-    assert not list(project.glob("injected"))
+    more = ("lint", "lint-generated", "lint-sarif-file")
+    for name in ("Check", "Lint"):
+        done = step(name, project, **dict.fromkeys((*names, *more), INJECTED))
+        assert done.returncode == 2, done.stdout
+        assert "touch injected" in done.stderr
+        assert not list(project.glob("injected"))
 
 
 def test_what_the_action_installs(project: Path) -> None:
@@ -132,10 +197,15 @@ def test_what_the_action_installs(project: Path) -> None:
     (action,) = load(ROOT / "action.yml")
     (install,) = (one for one in action["runs"]["steps"] if one.get("name") == "Install rlsguard")
     environment = {"PATH": f"{stub.parent}:{os.defpath}", "RUNNER_TEMP": str(project), "ACTION": str(ROOT)}
-    for requirements, more in (("", []), ("a b.txt", ["--requirement", "a b.txt"])):
-        done = run("bash", "-euc", install["run"], cwd=project, env={**environment, "REQUIREMENTS": requirements})
+    for requirements, lint, check, extras, more in (
+        ("", "", "true", "embedded", []),
+        ("", "migrations", "false", "lint", []),
+        ("a b.txt", "migrations", "true", "embedded,lint", ["--requirement", "a b.txt"]),
+    ):
+        given = {"REQUIREMENTS": requirements, "LINT": lint, "CHECK": check}
+        done = run("bash", "-euc", install["run"], cwd=project, env={**environment, **given})
         assert done.stderr == ""
-        assert done.stdout.splitlines()[-1 - len(more) :] == [f"{ROOT}[embedded]", *more]
+        assert done.stdout.splitlines()[-1 - len(more) :] == [f"{ROOT}[{extras}]", *more]
 
 
 def test_the_action_is_valid_and_pinned(tmp_path: Path) -> None:
@@ -182,9 +252,63 @@ def test_the_gitlab_job_leaves_reports(project: Path) -> None:
     done = run("sh", "-euc", check, cwd=project, env={**environment, "RLSGUARD_DSN": "host=127.0.0.1 port=1"})
     assert (done.returncode, done.stderr) == (1, "")
     assert "RG301 table shop.address" in done.stdout
-    (finding,) = json.loads((project / job["artifacts"]["reports"]["codequality"]).read_text())
+    (finding,) = json.loads((project / job["artifacts"]["reports"]["codequality"][0]).read_text())
     assert finding["location"]["path"] == "map.yaml"
-    assert 'failures="1"' in (project / job["artifacts"]["reports"]["junit"]).read_text()
+    assert 'failures="1"' in (project / job["artifacts"]["reports"]["junit"][0]).read_text()
+
+
+def test_the_gitlab_job_reads_migrations(project: Path) -> None:
+    (project / "migrations" / "V3_off.sql").write_text(WEAKENS)
+    (project / ".rlsguard" / "bin").mkdir(parents=True)
+    (project / ".rlsguard" / "bin" / "rlsguard").symlink_to(BIN / "rlsguard")
+
+    def done(**inputs: str) -> Done:
+        job = gitlab_job(lint="migrations", **inputs)
+        environment = {name: one["value"] for name, one in job["variables"].items()}
+        return run(
+            "sh", "-euc", job["script"][1], cwd=project, env={**environment, "RLSGUARD_DSN": "host=127.0.0.1 port=1"}
+        )
+
+    only = done()
+    assert (only.returncode, only.stderr) == (1, "")
+    assert "V3_off.sql:1:1: error RG501 table shop.customer" in only.stdout
+    report, junit = (
+        gitlab_job()["artifacts"]["reports"]["codequality"][1],
+        gitlab_job()["artifacts"]["reports"]["junit"][1],
+    )
+    assert "migrations/V3_off.sql" in {one["location"]["path"] for one in json.loads((project / report).read_text())}
+    assert "RG501" in (project / junit).read_text()
+    assert not (project / "gl-code-quality-report.json").exists()
+    # Both tell, though the first fails.
+    both = done(sql="migrations")
+    assert both.returncode == 1
+    assert "error RG501" in both.stdout
+    assert "RG301 table shop.address" in both.stdout
+    (project / "map.yaml").write_text("version: 1\nrole: {}\n")
+    assert done().returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("inputs", "package"),
+    [
+        ({}, "rlsguard[embedded]"),
+        ({"lint": "migrations"}, "rlsguard[lint]"),
+        ({"lint": "migrations", "sql": "migrations"}, "rlsguard[embedded,lint]"),
+        ({"lint": "migrations", "package": "rlsguard[lint]==0.1"}, "rlsguard[lint]==0.1"),
+    ],
+)
+def test_what_the_gitlab_job_installs(inputs: dict[str, str], package: str, project: Path) -> None:
+    python = project / ".rlsguard" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    python.chmod(0o755)
+    stub = project / "stub"
+    stub.mkdir()
+    (stub / "python").symlink_to("/bin/true")
+    job = gitlab_job(**inputs)
+    environment = {name: one["value"] for name, one in job["variables"].items()}
+    done = run("sh", "-euc", job["script"][0], cwd=project, env={**environment, "PATH": f"{stub}:{os.defpath}"})
+    assert (done.stdout.splitlines()[-1], done.stderr) == (package, "")
 
 
 def test_the_gitlab_template_is_valid(tmp_path: Path) -> None:
@@ -218,6 +342,8 @@ def test_the_hooks(project: Path) -> None:
     assert re.search(r"^rlsguard validate\.+Passed$", done.stdout, re.MULTILINE)
     assert re.search(r"^rlsguard check of the migrations\.+Failed$", done.stdout, re.MULTILINE)
     assert "RG301 table shop.address" in done.stdout
+    assert re.search(r"^rlsguard lint of the migrations\.+Failed$", done.stdout, re.MULTILINE)
+    assert "migrations/2_address.sql:2:1: error RG514 table shop.address" in done.stdout
     (project / "map.yaml").write_text("version: 1\nrole: {}\n")
     done = run(
         "pre-commit", "run", "rlsguard-validate", "--files", "map.yaml", "--color=never", cwd=project, env=environment
@@ -227,4 +353,29 @@ def test_the_hooks(project: Path) -> None:
     # What is no map, and no migration, is not looked at.
     done = run("pre-commit", "run", "--files", ".pre-commit-config.yaml", "--color=never", cwd=project, env=environment)
     assert done.returncode == 0
-    assert done.stdout.count("Skipped") == 2
+    assert done.stdout.count("Skipped") == 3
+
+
+@pytest.mark.parametrize(
+    ("path", "linted"),
+    [
+        ("migrations/V2__off.sql", True),
+        ("db/deploy/off.sql", True),
+        ("supabase/migrations/20260101000000_off.sql", True),
+        ("migrations/versions/ab12_off.py", True),
+        ("alembic/versions/ab12_off.py", True),
+        ("migrations/env.py", False),
+        ("migrations/U2__off.sql", False),
+        ("db/revert/off.sql", False),
+        ("db/verify/off.sql", False),
+        ("2_off.down.sql", False),
+        ("2_off_undo.sql", False),
+        ("app/models.py", False),
+        ("map.yaml", False),
+    ],
+)
+def test_which_files_the_hook_lints(path: str, linted: bool) -> None:
+    (hook,) = (
+        one for (hooks,) in [load(ROOT / ".pre-commit-hooks.yaml")] for one in hooks if one["id"] == "rlsguard-lint"
+    )
+    assert (re.search(hook["files"], path) is not None and re.search(hook["exclude"], path) is None) == linted

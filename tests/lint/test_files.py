@@ -148,6 +148,18 @@ def test_a_change_that_sqitch_reworked(tmp_path: Path) -> None:
     assert (linted.files, [one.kind.id for one in linted.findings]) == (3, ["RG515", "RG501"])
 
 
+def test_files_that_are_named_one_by_one_run_in_their_order_too(tmp_path: Path) -> None:
+    write(tmp_path, V2__rename=RENAME, V10__off=THEN_OFF)
+    assert kinds(tmp_path / "V10.off.sql", tmp_path / "V2.rename.sql") == ["RG515", "RG501"]
+    project = write(
+        tmp_path / "db",
+        sqitch__plan="%project=bank\n\nz_rename 2026-01-01T00:00:00Z a <a@b>\na_off 2026-01-01T00:00:00Z a <a@b>\n",
+        deploy___z_rename=RENAME,
+        deploy___a_off=THEN_OFF,
+    )
+    assert kinds(project / "deploy" / "a_off.sql", project / "deploy" / "z_rename.sql") == ["RG515", "RG501"]
+
+
 def test_each_file_is_run_by_a_session_of_its_own(tmp_path: Path) -> None:
     write(
         tmp_path, V1="SET search_path = bank; SET session_replication_role = replica;", V2=f"ALTER TABLE trans {OFF};"

@@ -212,7 +212,7 @@ HARM = "ALTER TABLE bank.trans DISABLE ROW LEVEL SECURITY;\n"
     ("head", "line"),
     [
         ("-- Made by rlsguard 0.1.0 from map.yaml\n", 1),
-        ("\ufeff\\set ON_ERROR_STOP on\r\n-- Made by rlsguard 0.1.0\r\n", 2),
+        ("\ufeff\\encoding UTF8\r\n\\set ON_ERROR_STOP on\r\n-- Made by rlsguard 0.1.0\r\n", 3),
         ("--liquibase formatted sql logicalFilePath:a.sql\n\n-- Made by rlsguard 0.1.0\n\n--changeset a:b\n", 3),
         ("-- Deploy bank:guard to pg\n-- Made by rlsguard 0.1.0\nBEGIN;\n", 2),
         ("SELECT 1;\n-- Made by rlsguard 0.1.0\n", None),

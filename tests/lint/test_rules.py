@@ -204,6 +204,12 @@ def test_when_unknown_says_what_becomes_of_rows_without_people(tmp_path: Path) -
     ]
 
 
+def test_whose_a_view_is_makes_no_table_anybodys(tmp_path: Path) -> None:
+    dynamic = "DO $$ BEGIN EXECUTE format('ALTER {} %I OWNER TO %I', name, role); END $$"
+    assert said(dynamic.format("VIEW"), tmp_path) == ["RG590 EXECUTE"]
+    assert said(dynamic.format("TABLE"), tmp_path) == ["RG505 table ?", "RG590 EXECUTE"]
+
+
 def test_another_type_is_none_where_the_guard_is_put_on_again_after_it(tmp_path: Path) -> None:
     retype = "ALTER TABLE bank.disp ALTER client_id TYPE bigint"
     policy = 'CREATE POLICY "!rlsguard" ON bank.{} AS RESTRICTIVE USING (true)'

@@ -14,7 +14,7 @@ from rlsguard.sqlfiles import read as shipped
 _MADE = "Made by rlsguard "
 _ABOUT = "# rlsguard: "
 # What a file begins with: comments, and psql's own commands. Not the block comments that Liquibase takes for undo.
-_HEAD = re.compile(r"(?:[ \t]*(?:--[^\n]*|\\set [^\n]*)?(?:\r?\n|\Z))*")
+_HEAD = re.compile(r"(?:[ \t]*(?:--[^\n]*|\\(?:set|encoding) [^\n]*)?(?:\r?\n|\Z))*")
 _INCLUDE = re.compile(r"^\\ir '([^'\n]+)'$", re.MULTILINE)
 
 

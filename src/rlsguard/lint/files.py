@@ -19,7 +19,7 @@ _PLANNED = re.compile(r"[ \t]*\+?[ \t]*(@?[^\s@%#+-][^\s\[#]*)")
 
 
 def scripts(paths: Iterable[Path]) -> list[Script]:
-    """Read the files and folders *paths*, each folder's files in the order in which they run.
+    """Read the files and folders *paths*: the files, and those of each folder, in the order in which they run.
 
     Raises:
         SqlError: a file cannot be read as what it is; tells of every such file.
@@ -27,7 +27,7 @@ def scripts(paths: Iterable[Path]) -> list[Script]:
     """
     problems: list[Problem] = []
     found: list[Script] = []
-    every = [file for path in paths for file in _files(path)]
+    every = _in_order(paths)
     generated = claims_of_generated(every)
     for file, text, revision in _texts(every, problems):
         try:
@@ -39,9 +39,28 @@ def scripts(paths: Iterable[Path]) -> list[Script]:
     return found
 
 
+def _in_order(paths: Iterable[Path]) -> list[Path]:
+    """Return the files of *paths*; those that are named one by one, as by *.sql, need not be named in their order."""
+    single, found = list[Path](), list[Path]()
+    for path in paths:
+        if path.is_dir():
+            found += _files(path)
+        else:
+            single.append(path)
+    plans: dict[Path, list[Path]] = {}
+
+    def order(file: Path) -> tuple[tuple[int, int, str], ...]:
+        for folder in file.parents:
+            plan = folder / "sqitch.plan"
+            if plan.is_file():
+                files = plans.setdefault(plan, _sqitch(plan))
+                return (*by_number(plan), (0, files.index(file) if file in files else -1, ""))
+        return by_number(file)
+
+    return [*sorted(dict.fromkeys(single), key=order), *found]
+
+
 def _files(path: Path) -> list[Path]:
-    if not path.is_dir():
-        return [path]
     plans = sorted(path.rglob("sqitch.plan"), key=by_number)
     planned = {plan.parent for plan in plans}
     every = [file for file in path.rglob("*") if file.suffix.lower() in (".sql", ".py") and file.is_file()]

@@ -172,7 +172,7 @@ def replica(tree: Any, state: State) -> Iterator[Found]:
 def owners(tree: Any, state: State) -> Iterator[Found]:
     """OWNER TO of protected tables and their schemas, REASSIGN OWNED, DROP OWNED."""
     match tree:
-        case ast.AlterTableStmt():
+        case ast.AlterTableStmt() if tree.objtype.name in ("OBJECT_TABLE", "OBJECT_FOREIGN_TABLE"):
             name = state.name(tree.relation)
             known = state.datamap is not None and state.may_be_protected(name) and not state.young(name)
             for command in tree.cmds if known else ():
