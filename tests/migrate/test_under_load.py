@@ -73,6 +73,7 @@ CARD = "  bank.card: {holds: [financial], subject: {client: client_id}}\n"
         # Audit triggers of a partitioned table are made on its partitions too; a report reads one of these.
         ("SELECT", CARD.replace("{holds", "{audit: true, holds"), "card_1", "card"),
     ],
+    ids=["a newer guard", "triggers on partitions"],
 )
 def test_a_report_is_waited_for_with_nobody_behind(
     template_db: Clone, change: str, after: str, report: str, read: str
