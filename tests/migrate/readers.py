@@ -22,7 +22,7 @@ def _replaced(text: str) -> str:
 # --- Flyway 11: flyway-core's Parser, and PostgreSQLParser
 
 _FLYWAY = re.compile(
-    r"""(?P<opaque>--[^\r\n]* | [BEX]'(?:\\.|''|[^\\'])*' | '(?:''|[^'])*')
+    r"""(?P<opaque>--[^\r\n]* | /\*(?:/\*.*?\*/|.)*?\*/ | [BEX]'(?:\\.|''|[^\\'])*' | '(?:''|[^'])*')
       | (?P<name>"(?:""|[^"])*")
       | (?P<word>[^\W\d][\w$]*(?:\.(?:"(?:""|[^"])*"|[\w$]*)){0,2})
       | (?P<other>.)""",
@@ -167,7 +167,8 @@ def _split(text: str, delimiter: str) -> list[str]:
 # --- Supabase CLI 2.117: its splitter, and what it sends together
 
 _SUPABASE = re.compile(
-    r"""(?P<opaque>'(?:''|[^'])*'? | "(?:""|[^"])*"? | --[^\n]*\n? | (?P<tag>\$\w*\$).*?(?:(?P=tag)|\Z) | \\.)
+    r"""(?P<opaque>'(?:''|[^'])*'? | "(?:""|[^"])*"? | --[^\n]*\n? | /\*(?:/\*.*?\*/|.)*?\*/ | \\.
+                    | (?P<tag>\$\w*\$).*?(?:(?P=tag)|\Z))
       | (?P<open>\() | (?P<atomic>(?<![\w$])BEGIN\s+ATOMIC) | (?P<mark>;|\)|END)""",
     re.VERBOSE | re.DOTALL | re.IGNORECASE,
 )

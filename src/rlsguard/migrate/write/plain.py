@@ -61,8 +61,8 @@ def script(statements: Iterable[str]) -> str:
 
 
 def ended(statement: str) -> str:
-    """Return *statement* with its semicolon and an end of line."""
-    return f"{statement};\n"
+    """Return *statement* with its semicolon, which no remark at its end may hide, and an end of line."""
+    return f"{statement}\n;\n" if "--" in statement.rpartition("\n")[2] else f"{statement};\n"
 
 
 def _transactions(steps: Sequence[tuple[str, Sequence[str]]]) -> Iterator[str]:

@@ -12,12 +12,16 @@ from psycopg import sql
 
 from rlsguard.migrate.model import Migration
 from rlsguard.migrate.write import plain
+from rlsguard.migrate.write.wrapped import adapted, code, executed
 from rlsguard.problems import RlsguardError
 from rlsguard.render.template import text
 from rlsguard.sqlfiles import read
 
 _CHANGE = re.compile(r"^[ \t]*[+-]?[ \t]*([^\s%@#+-][^\s\[#]*)", re.MULTILINE)
 _PROJECT = re.compile(r"^[ \t]*%[ \t]*project[ \t]*=[ \t]*(\S+)", re.MULTILINE)
+
+# Sqitch runs psql with variables, which are written so, as are psql's commands.
+_PSQL = re.compile(r"(?<!:):(?!:)|\\")
 
 _VERIFY = sql.SQL("""\
 SET LOCAL search_path = pg_catalog, pg_temp;
@@ -52,18 +56,19 @@ def files(migration: Migration, name: str, folder: Path | None) -> Mapping[str, 
         raise RlsguardError(f"{folder / 'sqitch.plan'} has a change {change} already; say another with -m")
     found_project = _PROJECT.search(plan)
     project = "" if found_project is None else found_project[1]
-    found = {
-        f"deploy/{change}.sql": f"-- Deploy {project}:{change} to pg\n{plain.up(migration)}",
-        f"revert/{change}.sql": f"-- Revert {project}:{change} from pg\n{plain.down(migration)}",
-    }
+    scripts = {"Deploy": plain.up(adapted(migration, _kept)), "Revert": plain.down(adapted(migration, _kept))}
     if migration.noted:
-        verify = text(_verify(migration, project, change))
-        found[f"verify/{change}.sql"] = (
-            f"-- Verify {project}:{change} on pg\n{plain.script(('BEGIN', verify, 'ROLLBACK'))}"
-        )
+        scripts["Verify"] = plain.script(("BEGIN", text(_verify(migration, project, change)), "ROLLBACK"))
+    # Which psql would take it for is a matter of the database.
+    head = f"{project}:{change}\n\\encoding UTF8\n"
+    found = {f"{what.lower()}/{change}.sql": f"-- {what} {head}{script}" for what, script in scripts.items()}
     # Last: what it names is there.
     found["sqitch.plan"] = plan + _separator(plan) + _line(change, name, folder)
     return found
+
+
+def _kept(statement: str) -> str:
+    return executed(statement) if _PSQL.search(code(statement)) else statement
 
 
 def _verify(migration: Migration, project: str, change: str) -> sql.Composed:

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from rlsguard.migrate.model import Migration
 from rlsguard.migrate.write import plain
-from rlsguard.migrate.write.wrapped import code, executed
+from rlsguard.migrate.write.wrapped import adapted, code, executed
 from rlsguard.problems import RlsguardError
 
-# To the CLI, BEGIN ATOMIC ends with the next letters "end", in any word, and $word$ within a name begins a text.
+# To the CLI, BEGIN ATOMIC ends with the next letters "end", in any word; $word$ within a name begins a text, and \'
+# ends one.
 _ATOMIC = re.compile(r"\bBEGIN\s+ATOMIC\b", re.IGNORECASE)
 _DOLLARS = re.compile(r"\$\w*\$")
 
@@ -33,8 +34,7 @@ def files(migration: Migration, name: str, folder: Path | None) -> Mapping[str, 
         found[_place(now, f"{plain.slug(name)}_indexes")] = plain.up(replace(remarked, steps=()))
         now += timedelta(seconds=1)
     if migration.steps:
-        steps = tuple(replace(step, up=tuple(map(_kept, step.up))) for step in migration.steps)
-        found[_place(now, plain.slug(name))] = plain.up(replace(remarked, indexes=(), steps=steps))
+        found[_place(now, plain.slug(name))] = plain.up(adapted(replace(remarked, indexes=()), _kept))
     return found
 
 
@@ -48,4 +48,4 @@ def _kept(statement: str) -> str:
 
 def _is_odd(statement: str) -> bool:
     bare = code(statement)
-    return _ATOMIC.search(bare) is not None or _DOLLARS.search(bare) is not None
+    return "\\'" in statement or _ATOMIC.search(bare) is not None or _DOLLARS.search(bare) is not None

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import replace
 
+from rlsguard.migrate.model import Migration
 from rlsguard.migrate.statements import without_remarks
 
 _OPAQUE = re.compile(
     r"""--[^\n]*
+      | /\*(?:/\*.*?\*/|.)*?\*/
       | (?<![\w$])[eE]'(?:''|\\.|[^\\'])*'
       | '(?:''|[^'])*'
       | "(?:""|[^"])*"
       | (?<![\w$])(\$\w*\$).*?\1""",
     re.VERBOSE | re.DOTALL,
 )
+
+
+def adapted(migration: Migration, keep: Callable[[str], str]) -> Migration:
+    """Return *migration* with the statements of its steps as *keep* makes them."""
+    steps = (replace(step, up=tuple(map(keep, step.up)), down=tuple(map(keep, step.down))) for step in migration.steps)
+    return replace(migration, steps=tuple(steps))
 
 
 def code(statement: str) -> str:
@@ -30,7 +40,7 @@ def executed(statement: str) -> str:
 
 
 def escaped(statement: str, odd: re.Pattern[str]) -> str:
-    """Return a DO that runs *statement*, which it spells on one line and without anything that *odd* finds."""
+    """Return a DO that runs *statement*, spelled on one line, without its remarks and whatever *odd* finds."""
     bare = without_remarks(statement)
     spelled, end = "", 0
     for found in odd.finditer(bare):
