@@ -79,10 +79,18 @@ class Delta:
         return tuple(sorted((_adders(before) - _adders(after)) & self.live.roles.keys()))
 
     @property
+    def renamed(self) -> Mapping[QualifiedName, QualifiedName]:
+        """Tables that have another name than the manifest notes, and that name."""
+        names = {table.oid: name for name, table in self.live.tables.items()}
+        its = ((table_of(e), names.get(e.detail.get("oid", 0))) for e in self.installed.manifest.values())
+        return {noted: now for noted, now in its if noted is not None and now is not None and noted != now}
+
+    @property
     def surplus(self) -> Granted:
         """What the guard may read of users' tables for paths that are no more."""
         manifest = self.installed.manifest.values()
-        before = [unit_of(entry) for entry in manifest if entry.detail.get("kind") in ("grants", "view")]
+        renamed = self.renamed
+        before = [unit_of(entry, renamed) for entry in manifest if entry.detail.get("kind") in ("grants", "view")]
         if None in before:  # from before these were noted
             return NOTHING_GRANTED
         gone = {entry.unit for entry in (*self.remove, *self.forget)}

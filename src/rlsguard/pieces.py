@@ -52,27 +52,31 @@ class Piece:
     stays: bool = False
 
 
-def pieces(delta: Delta) -> Iterator[Piece]:
+def pieces(delta: Delta, *, names_go_back: bool = False) -> Iterator[Piece]:
     """Yield the changes of *delta* in the order of their making; they are undone in the opposite one.
 
     What the guard itself consists of is not undone piece by piece: see `rlsguard.migrate.steps`.
+
+    Args:
+        names_go_back: before they are undone, tables and columns that were renamed have their earlier names again.
     """
     changes = {(change.action == "remove", change.unit): change for change in delta.changes}
+    was = _Before(delta, names_go_back)
     # Event triggers last: they would refuse the removals.
     events = [unit for unit in delta.make if isinstance(unit, EventTriggers)]
     for unit in (unit for unit in delta.make if unit not in events):
         change = changes[False, unit.unit]
         if isinstance(unit, Grants):
-            yield from _granting(unit, delta, change)
+            yield from _granting(unit, delta, was, change)
         else:
-            yield _making(unit, delta, change)
+            yield _making(unit, was, change)
     for entry in delta.remove:
-        before = unit_of(entry)
+        before = was.unit(entry)
         up = _text(*_removal(entry))
         back = "" if before is None else render.statements(before)
         yield Piece(changes[True, entry.unit], up, "", back, None, before, stays=before is None)
     for unit in events:
-        yield _making(unit, delta, changes[False, unit.unit])
+        yield _making(unit, was, changes[False, unit.unit])
     for adder in delta.adders_no_more:
         change = Change("revoke", f"audit by {adder}")
         yield Piece(change, _text(stop_adding(adder)), "", _text(start_adding(adder)), None, None)
@@ -84,9 +88,38 @@ def pieces(delta: Delta) -> Iterator[Piece]:
         yield Piece(Change("forget", entry.unit), "", "", "", None, None, stays=True)
 
 
-def _granting(unit: Grants, delta: Delta, change: Change) -> Iterator[Piece]:
+class _Before:
+    """What the manifest notes, by the names that tables have when it is made again."""
+
+    def __init__(self, delta: Delta, names_go_back: bool) -> None:
+        self._manifest = delta.installed.manifest
+        self._tables = {} if names_go_back else delta.live.tables
+        self._renamed = {} if names_go_back else delta.renamed
+        self._of_tables = {
+            (entry.detail.get("kind"), entry.detail["oid"]): entry
+            for entry in self._manifest.values()
+            if "oid" in entry.detail
+        }
+
+    def entry(self, unit: Unit) -> ManifestEntry | None:
+        """Return what is noted of *unit*: where it is one of a table, of that one, whatever it was called."""
+        if isinstance(unit, Protection | AuditTriggers):
+            return self._of_tables.get((unit.detail["kind"], unit.oid))
+        return self._manifest.get(unit.unit)
+
+    def unit(self, entry: ManifestEntry) -> Unit | None:
+        """Return the unit that *entry* notes, if this version can tell, and it could be made again."""
+        unit = unit_of(entry, self._renamed)
+        if isinstance(unit, Protection) and unit.name in self._tables:
+            here = {column for look in unit.lookups for column in look.route.here_columns}
+            # The policy follows a column that is renamed, and then is the same as the one that is wanted.
+            return unit if here <= self._tables[unit.name].columns.keys() else None
+        return unit
+
+
+def _granting(unit: Grants, delta: Delta, was: _Before, change: Change) -> Iterator[Piece]:
     """Yield the grants, and by itself each part of them that locks one of the user's tables."""
-    whole = _making(unit, delta, change)
+    whole = _making(unit, was, change)
     granted = granted_for([unit])
     # What was there, or should have been, stays.
     added = granted.beyond(granted.found(delta.installed.objects)).beyond(granted_for([whole.before]))
@@ -112,29 +145,18 @@ def _letting_out(table: QualifiedName) -> Piece:
     return Piece(Change("let out", f"hop {table}", table), _text(*revoke(hop)), "", _text(*grant(hop)), None, None)
 
 
-def _making(unit: Unit, delta: Delta, change: Change) -> Piece:
+def _making(unit: Unit, was: _Before, change: Change) -> Piece:
     up = render.statements(unit)
-    entry = delta.installed.manifest.get(unit.unit)
-    before = _renamed(unit, delta) if entry is None else unit_of(entry)
-    detail = entry.detail if entry is not None else before.detail if before is not None else None
-    if detail is None:
+    entry = was.entry(unit)
+    if entry is None:
         return Piece(change, up, _text(*removing(unit)), "", unit, None)
+    before = was.unit(entry)
     # Of what was mended, or is made differently by another version, nothing else is known than what it is now.
     stays = before is None or render.statements(before) == up
-    up += _text(*drop_stale(detail, unit.detail))
+    up += _text(*drop_stale(entry.detail, unit.detail))
     if before is None or stays:
         return Piece(change, up, "", "", unit, before, stays=True)
     return Piece(change, up, _text(*drop_stale(unit.detail, before.detail)), render.statements(before), unit, before)
-
-
-def _renamed(unit: Unit, delta: Delta) -> Unit | None:
-    """Return what the table of *unit* had under another name, to be made under the one that it has now."""
-    if isinstance(unit, Protection | AuditTriggers):
-        for entry in delta.forget:
-            before = unit_of(entry)
-            if isinstance(before, Protection | AuditTriggers) and type(before) is type(unit) and before.oid == unit.oid:
-                return replace(before, name=unit.name)
-    return None
 
 
 def _removal(entry: ManifestEntry) -> Iterator[sql.Composed]:

@@ -194,7 +194,8 @@ def undoing(its: Sequence[Piece], dropped: bool) -> Iterator[str]:
     if dropped:
         yield read("each/drop_guard.sql")
         return
-    gone = [piece.change.unit for piece in its if piece.change.action == "create" and piece.before is None]
+    made = [piece for piece in its if piece.change.action in ("create", "replace") and not piece.stays]
+    gone = [piece.change.unit for piece in made if piece.before is None]
     yield from noted([piece.before for piece in its if not piece.stays], gone)
 
 
