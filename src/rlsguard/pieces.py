@@ -55,19 +55,22 @@ class Piece:
     found: Mapping[str, Any] | None = None
 
 
-def pieces(delta: Delta) -> Iterator[Piece]:
+def pieces(delta: Delta, *, names_go_back: bool = False) -> Iterator[Piece]:
     """Yield the changes of *delta* in the order of their making; they are undone in the opposite one.
 
     What the guard itself consists of is not undone piece by piece: see `rlsguard.migrate.steps`.
+
+    Args:
+        names_go_back: before they are undone, tables and columns that were renamed have their earlier names again.
     """
-    for piece in _pieces(delta):
+    for piece in _pieces(delta, names_go_back):
         entry = delta.installed.manifest.get(piece.change.unit)
         yield replace(piece, found=None if entry is None else entry.plan)
 
 
-def _pieces(delta: Delta) -> Iterator[Piece]:
+def _pieces(delta: Delta, names_go_back: bool) -> Iterator[Piece]:
     changes = {(change.action == "remove", change.unit): change for change in delta.changes}
-    was = _Before(delta)
+    was = _Before(delta, names_go_back)
     # Event triggers last: they would refuse the removals.
     events = [unit for unit in delta.make if isinstance(unit, EventTriggers)]
     for unit in (unit for unit in delta.make if unit not in events):
@@ -95,12 +98,12 @@ def _pieces(delta: Delta) -> Iterator[Piece]:
 
 
 class _Before:
-    """What the manifest notes, by the names that tables have now."""
+    """What the manifest notes, by the names that tables have when it is made again."""
 
-    def __init__(self, delta: Delta) -> None:
+    def __init__(self, delta: Delta, names_go_back: bool) -> None:
         self._manifest = delta.installed.manifest
-        self._tables = delta.live.tables
-        self._renamed = delta.renamed
+        self._tables = {} if names_go_back else delta.live.tables
+        self._renamed = {} if names_go_back else delta.renamed
         self._of_tables = {
             (entry.detail.get("kind"), entry.detail["oid"]): entry
             for entry in self._manifest.values()

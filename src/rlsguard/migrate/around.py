@@ -235,7 +235,7 @@ def _around(
     lock: bool,
     lock_timeout: float,
 ) -> Around:
-    its = [piece for piece in pieces(delta) if piece.up or piece.change.action == "forget"]
+    its = [piece for piece in pieces(delta, names_go_back=True) if piece.up or piece.change.action == "forget"]
     if not its:
         return Around(delta, lost, before, (), (), ())
     events = has_events(delta)
