@@ -9,7 +9,7 @@ from psycopg import sql
 
 from rlsguard import render
 from rlsguard.catalog.installed import ManifestEntry
-from rlsguard.delta import Change, Delta
+from rlsguard.delta import Change, Delta, table_of
 from rlsguard.names import QualifiedName
 from rlsguard.plan.event_triggers import EventTriggers
 from rlsguard.plan.granted import Granted, granted_for
@@ -67,7 +67,7 @@ def pieces(delta: Delta) -> Iterator[Piece]:
         else:
             yield _making(unit, delta, change)
     for entry in delta.remove:
-        before = unit_of(entry)
+        before = _named(unit_of(entry), table_of(entry))
         up = _text(*_removal(entry))
         back = "" if before is None else render.statements(before)
         yield Piece(changes[True, entry.unit], up, "", back, None, before, stays=before is None)
@@ -119,15 +119,20 @@ def _making(unit: Unit, delta: Delta, change: Change) -> Piece:
         entry = delta.installed.entry_of(unit.detail["kind"], unit.oid)
     if entry is None:
         return Piece(change, up, _text(*removing(unit)), "", unit, None)
-    before = unit_of(entry)
-    if isinstance(unit, Protection | AuditTriggers) and isinstance(before, Protection | AuditTriggers):
-        before = replace(before, name=unit.name)  # the name that the table has now
+    before = _named(unit_of(entry), unit.table)
     # Of what was mended, or is made differently by another version, nothing else is known than what it is now.
     stays = before is None or render.statements(before) == up
     up += _text(*drop_stale(entry.detail, unit.detail))
     if before is None or stays:
         return Piece(change, up, "", "", unit, before, stays=True)
     return Piece(change, up, _text(*drop_stale(unit.detail, before.detail)), render.statements(before), unit, before)
+
+
+def _named(unit: Unit | None, name: QualifiedName | None) -> Unit | None:
+    """Return *unit* with *name* where it is of a table, for that may have been renamed since."""
+    if isinstance(unit, Protection | AuditTriggers) and name is not None:
+        return replace(unit, name=name)
+    return unit
 
 
 def _removal(entry: ManifestEntry) -> Iterator[sql.Composed]:

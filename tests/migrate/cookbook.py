@@ -68,8 +68,8 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA bank TO campaign_ap
 ALTER DEFAULT PRIVILEGES IN SCHEMA bank GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO campaign_app, teller_app;
 """
 OPTED_OUT = 7001
-_HIDDEN = frozenset("7001 mail7001 8001 iban72 9001 9002 9101 9103".split())
-_ALL = _HIDDEN | frozenset("7002 7003 mail7002 mail7003 8002 8003 iban73 9003 9102".split())
+_HIDDEN = {"7001", "mail7001", "8001", "iban72", "9001", "9002", "9101", "9103"}
+_ALL = _HIDDEN | {"7002", "7003", "mail7002", "mail7003", "8002", "8003", "iban73", "9003", "9102"}
 # Who comes to a table that is locked so waits, and need not be sent there.
 _TABLES = """
 SELECT n.nspname, c.relname,
@@ -78,7 +78,8 @@ SELECT n.nspname, c.relname,
                  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()))
 FROM pg_class AS c
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'p', 'v', 'm') AND n.nspname !~ '^(pg_|rlsguard|information_schema)' AND c.relpersistence <> 't'
+WHERE c.relkind IN ('r', 'p', 'v', 'm') AND c.relpersistence <> 't'
+  AND n.nspname !~ '^(pg_|rlsguard|information_schema)'
 ORDER BY c.oid
 """
 
@@ -121,8 +122,9 @@ _NEW = {
     "bank.account": {"account_id": "1{}", "iban": "iban1{}"},
     "bank.disp": {"disp_id": "80{}", "client_id": "70{}", "account_id": "1{}"},
     "bank.trans": {"trans_id": "90{}", "account_id": "1{}", "amount": "1"},
-    "bank.posting": {"posting_id": "92{}", "account_id": "1{}", "booked": "2026-11-20"},
+    "bank.posting": {"posting_id": "92{}", "account_id": "1{}", "booked": "2026-12-20"},
 }
+_KEYS = {"bank.client": "client_id", "bank.disp": "client_id", "bank.trans": "trans_id", "bank.posting": "posting_id"}
 _COLUMNS = """
 SELECT a.attname
 FROM pg_attribute AS a
@@ -159,24 +161,25 @@ class Onlookers:
 
     def work(self) -> None:
         """Take on two clients of the bank; one of them opts out right away."""
-        for _ in range(2):
-            number = str(self._clients)
-            self._clients += 1
+        columns = {table: [name for (name,) in self._db.execute(_COLUMNS, [table])] for table in _NEW}
+        if any(key not in columns[table] for table, key in _KEYS.items()):
+            return  # applications that know the old names do nothing any more
+        for number in (self._clients, self._clients + 1):
             for table, values in _NEW.items():
-                self._insert(table, {column: value.format(number) for column, value in values.items()})
+                self._insert(table, {name: values[name].format(number) for name in columns[table] if name in values})
             made = {f"{word}{number}" for word in ("70", "mail70", "80", "iban1", "90", "92")}
             self._all |= made
         self._desk.execute("SELECT rlsguard.opt_out('client', %s, '{marketing}', 'desk', 'call')", [f"70{number}"])
         self._hidden |= made
+        self._clients += 2
         self.look("two new clients")
 
     def _insert(self, table: str, values: dict[str, str]) -> None:
-        columns = [column for (column,) in self._db.execute(_COLUMNS, [table]) if column in values]
-        if columns:
+        if values:
             insert = sql.SQL("INSERT INTO {} ({}) VALUES ({}) ON CONFLICT DO NOTHING").format(
                 sql.Identifier(*table.split(".")),
-                sql.SQL(", ").join(map(sql.Identifier, columns)),
-                sql.SQL(", ").join(sql.Literal(values[column]) for column in columns),
+                sql.SQL(", ").join(map(sql.Identifier, values)),
+                sql.SQL(", ").join(map(sql.Literal, values.values())),
             )
             self._conns["teller_app"].execute(insert)
 
@@ -211,7 +214,7 @@ class Psql:
     def run(self, script: str) -> None:
         """Run *script*, and look on after each statement of it.
 
-        What a transaction has done nobody sees before it ends, but for its locks: in there, a look now and then will do.
+        What a transaction has done nobody sees before it ends, but for its locks: there, a look now and then will do.
         """
         for number, statement in enumerate(_typed(script)):
             self._send(statement)
@@ -254,8 +257,11 @@ class Kitchen:
         return self.folder / "map.yaml"
 
     def cook(self, blocks: list[Block]) -> None:
-        """Do what *blocks* say, in their order."""
+        """Do what *blocks* say, in their order. The way back is with the map of before."""
+        before = self.map_path.read_text(encoding="utf-8")
         for block in blocks:
+            if block.part == "Back":
+                self.map_path.write_text(before, encoding="utf-8")
             if block.language in ("sql", "console"):
                 self.onlookers.may_lock = False
                 self.onlookers.work()
