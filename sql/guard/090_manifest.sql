@@ -32,7 +32,8 @@ BEGIN
     LEFT JOIN rlsguard.manifest AS m ON m.unit = e.unit ->> 'unit'
     WHERE e.unit ? 'found'
       AND m.detail -> 'plan' IS DISTINCT FROM e.unit -> 'detail' -> 'plan'
-      AND m.detail -> 'plan' IS DISTINCT FROM nullif(e.unit -> 'found', 'null')
+      AND NOT EXISTS (SELECT FROM jsonb_array_elements(e.unit -> 'found') AS f (plan)
+                      WHERE nullif(f.plan, 'null') IS NOT DISTINCT FROM m.detail -> 'plan')
     LIMIT 1;
     IF changed IS NOT NULL THEN
         RAISE EXCEPTION 'this migration was made for another state of the guard: "%" is neither as it was then nor as this makes it',

@@ -136,18 +136,23 @@ def find_delta(datamap: DataMap, live: Catalog, installed: Installed, prune: Col
     views_in_use: set[str] = set()
     unknown_prune = set(prune)
     for entry in installed.manifest.values():
-        if entry.unit in units or entry.detail.get("kind") not in ("protect", "audit"):
+        if entry.detail.get("kind") not in ("protect", "audit"):
             continue
         oid = entry.detail["oid"]
+        if entry.unit in units:
+            # Another table has its name by now, and its own may be in the map without this part of its guard.
+            name = oids.get(oid)
+            unit = f"{entry.detail['kind']} {name}"
+            if name is not None and name in datamap.tables and unit not in units:
+                remove.append(_named(replace(entry, unit=unit), name))
+            continue
         if oid not in oids or (oid in planned_oids and f"{entry.detail['kind']} {oids[oid]}" in units):
             forget.append(entry)
         elif not live.lineage(live.tables[oids[oid]]).isdisjoint((*prune, *datamap.tables)):
             # It, or what it is a partition of, is named for pruning; or is still in the map, and only this part of its
             # guard is gone from it.
             unknown_prune.discard(oids[oid])
-            # By the name that it has now.
-            its = {"schema": oids[oid].schema, "table": oids[oid].name}
-            remove.append(replace(entry, detail={**entry.detail, **its}))
+            remove.append(_named(entry, oids[oid]))
         else:
             kept[oids[oid]] = None
             views_in_use.update(entry.detail.get("views", ()))
@@ -189,6 +194,11 @@ def table_of(entry: ManifestEntry) -> QualifiedName | None:
     if "table" not in entry.detail:
         return None
     return QualifiedName(entry.detail["schema"], entry.detail["table"])
+
+
+def _named(entry: ManifestEntry, name: QualifiedName) -> ManifestEntry:
+    """Return *entry* with the name that its table has now."""
+    return replace(entry, detail={**entry.detail, "schema": name.schema, "table": name.name})
 
 
 def _is_right(unit: Unit, installed: Installed) -> bool:

@@ -15,7 +15,7 @@ from rlsguard.names import QualifiedName
 from rlsguard.plan.event_triggers import EventTriggers
 from rlsguard.plan.granted import Granted, granted_for
 from rlsguard.plan.model import AuditTriggers, Grants, Protection, State, Unit, View
-from rlsguard.plan.recorded import unit_of
+from rlsguard.plan.recorded import recorded, unit_of
 from rlsguard.render.template import text
 from rlsguard.undo import (
     drop_stale,
@@ -41,7 +41,7 @@ class Piece:
         back: the SQL that makes again what was there before.
         after: the unit that is there once it is made, for the manifest; None where there is none.
         before: the unit that was there.
-        found: what the manifest has under the change's name, for it to be so when this is run; None for nothing.
+        found: what the manifest may have under the change's name when this is run, as `recorded`; None for nothing.
         stays: nothing is undone, for it is not known what was there before, or that is the same.
     """
 
@@ -52,7 +52,7 @@ class Piece:
     after: Unit | None
     before: Unit | None
     stays: bool = False
-    found: Mapping[str, Any] | None = None
+    found: tuple[Mapping[str, Any] | None, ...] = ()
 
 
 def pieces(delta: Delta, *, names_go_back: bool = False) -> Iterator[Piece]:
@@ -65,7 +65,10 @@ def pieces(delta: Delta, *, names_go_back: bool = False) -> Iterator[Piece]:
     """
     for piece in _pieces(delta, names_go_back):
         entry = delta.installed.manifest.get(piece.change.unit)
-        yield replace(piece, found=None if entry is None else entry.plan)
+        found: list[Mapping[str, Any] | None] = [None if entry is None else entry.plan]
+        if piece.before is not None:  # as going back has noted it
+            found.append(recorded(piece.before))
+        yield replace(piece, found=tuple(found))
 
 
 def _pieces(delta: Delta, names_go_back: bool) -> Iterator[Piece]:

@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,7 @@ CREATE TABLE bank.posting (
     booked date NOT NULL,
     PRIMARY KEY (posting_id, booked)
 ) PARTITION BY RANGE (booked);
+CREATE TABLE bank.posting_2025_12 PARTITION OF bank.posting FOR VALUES FROM ('2025-12-01') TO ('2026-01-01');
 CREATE TABLE bank.posting_2026_11 PARTITION OF bank.posting FOR VALUES FROM ('2026-11-01') TO ('2026-12-01');
 CREATE TABLE bank.posting_2026_12 PARTITION OF bank.posting FOR VALUES FROM ('2026-12-01') TO ('2027-01-01');
 CREATE TABLE bank.branch (branch_id int PRIMARY KEY, town text NOT NULL);
@@ -68,8 +70,8 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA bank TO campaign_ap
 ALTER DEFAULT PRIVILEGES IN SCHEMA bank GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO campaign_app, teller_app;
 """
 OPTED_OUT = 7001
-_HIDDEN = frozenset(["7001", "mail7001", "8001", "iban72", "9001", "9002", "9101", "9103"])
-_ALL = _HIDDEN | frozenset(["7002", "7003", "mail7002", "mail7003", "8002", "8003", "iban73", "9003", "9102"])
+_HIDDEN = {"7001", "mail7001", "8001", "iban72", "9001", "9002", "9101", "9103"}
+_ALL = _HIDDEN | {"7002", "7003", "mail7002", "mail7003", "8002", "8003", "iban73", "9003", "9102"}
 # Who comes to a table that is locked so waits, and need not be sent there.
 _TABLES = """
 SELECT n.nspname, c.relname,
@@ -78,8 +80,8 @@ SELECT n.nspname, c.relname,
                  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()))
 FROM pg_class AS c
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'p', 'v', 'm') AND n.nspname !~ '^(pg_|rlsguard|information_schema)'
-  AND c.relpersistence <> 't'
+WHERE c.relkind IN ('r', 'p', 'v', 'm') AND c.relpersistence <> 't'
+  AND n.nspname !~ '^(pg_|rlsguard|information_schema)'
 ORDER BY c.oid
 """
 
@@ -122,8 +124,9 @@ _NEW = {
     "bank.account": {"account_id": "1{}", "iban": "iban1{}"},
     "bank.disp": {"disp_id": "80{}", "client_id": "70{}", "account_id": "1{}"},
     "bank.trans": {"trans_id": "90{}", "account_id": "1{}", "amount": "1"},
-    "bank.posting": {"posting_id": "92{}", "account_id": "1{}", "booked": "2026-11-20"},
+    "bank.posting": {"posting_id": "92{}", "account_id": "1{}", "booked": "2026-12-20"},
 }
+_KEYS = {"bank.client": "client_id", "bank.disp": "client_id", "bank.trans": "trans_id", "bank.posting": "posting_id"}
 _COLUMNS = """
 SELECT a.attname
 FROM pg_attribute AS a
@@ -142,6 +145,8 @@ class Onlookers:
         self._clients = 10
         self.looks = 0
         self.may_lock = False
+        self.at_work = True
+        self.may_miss = False
         for conn in self._conns.values():
             conn.execute("SET lock_timeout = '20ms'")
 
@@ -156,28 +161,38 @@ class Onlookers:
             should = self._all - self._hidden if role == "campaign_app" else self._all
             assert seen <= should, f"{role} saw {sorted(seen - should)} after {after}"
             assert not locked or self.may_lock, f"{role} was locked out after {after}"
-            assert seen == should or locked, f"{role} missed {sorted(should - seen)} after {after}"
+            assert seen == should or locked or self.may_miss, f"{role} missed {sorted(should - seen)} after {after}"
 
     def work(self) -> None:
         """Take on two clients of the bank; one of them opts out right away."""
-        for _ in range(2):
-            number = str(self._clients)
-            self._clients += 1
+        if not self.at_work:
+            return
+        columns = {table: [name for (name,) in self._db.execute(_COLUMNS, [table])] for table in _NEW}
+        if any(key not in columns[table] for table, key in _KEYS.items()):
+            return  # applications that know the old names do nothing any more
+        for number in (self._clients, self._clients + 1):
             for table, values in _NEW.items():
-                self._insert(table, {column: value.format(number) for column, value in values.items()})
+                self._insert(table, {name: values[name].format(number) for name in columns[table] if name in values})
             made = {f"{word}{number}" for word in ("70", "mail70", "80", "iban1", "90", "92")}
             self._all |= made
         self._desk.execute("SELECT rlsguard.opt_out('client', %s, '{marketing}', 'desk', 'call')", [f"70{number}"])
         self._hidden |= made
+        self._clients += 2
         self.look("two new clients")
 
+    def moved_to(self, db: Database) -> Onlookers:
+        """Return the same two at *db*, where they find nothing or all of what they know from here."""
+        there = Onlookers(db)
+        there._all, there._hidden, there._clients = self._all, self._hidden, self._clients + 40
+        there.at_work, there.may_miss = False, True
+        return there
+
     def _insert(self, table: str, values: dict[str, str]) -> None:
-        columns = [column for (column,) in self._db.execute(_COLUMNS, [table]) if column in values]
-        if columns:
+        if values:
             insert = sql.SQL("INSERT INTO {} ({}) VALUES ({}) ON CONFLICT DO NOTHING").format(
                 sql.Identifier(*table.split(".")),
-                sql.SQL(", ").join(map(sql.Identifier, columns)),
-                sql.SQL(", ").join(sql.Literal(values[column]) for column in columns),
+                sql.SQL(", ").join(map(sql.Identifier, values)),
+                sql.SQL(", ").join(map(sql.Literal, values.values())),
             )
             self._conns["teller_app"].execute(insert)
 
@@ -212,7 +227,7 @@ class Psql:
     def run(self, script: str) -> None:
         """Run *script*, and look on after each statement of it.
 
-        What a transaction has done nobody sees before it ends, but for its locks: in there, a look now and then does.
+        What a transaction has done nobody sees before it ends, but for its locks: there, a look now and then will do.
         """
         for number, statement in enumerate(_typed(script)):
             self._send(statement)
@@ -242,11 +257,18 @@ class Psql:
 
 
 class Kitchen:
-    """A guarded bank, a folder with its map, and what the page's blocks do there."""
+    """A guarded bank, a folder with its map, and what the page's blocks do there.
 
-    def __init__(self, db: Database, folder: Path, onlookers: Onlookers) -> None:
-        self.db, self.folder, self.onlookers = db, folder, onlookers
-        self._psql = Psql(db, onlookers)
+    The databases have the names of their services.
+    """
+
+    def __init__(self, folder: Path, **databases: Database) -> None:
+        self.folder = folder
+        self._databases = databases
+        (name, bank), *others = databases.items()
+        self.onlookers = {name: Onlookers(bank)}
+        self.onlookers |= {each: self.onlookers[name].moved_to(db) for each, db in others}
+        self._psql: dict[str, Psql] = {}
         self._project: Project | None = None
 
     @property
@@ -255,16 +277,19 @@ class Kitchen:
         return self.folder / "map.yaml"
 
     def cook(self, blocks: list[Block]) -> None:
-        """Do what *blocks* say, in their order."""
+        """Do what *blocks* say, in their order. The way back is with the map of before."""
+        before = self.map_path.read_text(encoding="utf-8")
         for block in blocks:
+            if block.part == "Back":
+                self.map_path.write_text(before, encoding="utf-8")
             if block.language in ("sql", "console"):
-                self.onlookers.may_lock = False
-                self.onlookers.work()
+                for onlookers in self.onlookers.values():
+                    onlookers.work()
             name = re.match(r"-- (\w+\.sql)\n", block.text)
             if block.language == "sql" and name is not None:
                 (self.folder / name[1]).write_text(block.text, encoding="utf-8")
             elif block.language == "sql":
-                self._psql.run(block.text)
+                self._type("bank", block.text)
             elif block.language == "diff":
                 self._change_map(block.text)
             elif block.language == "python":
@@ -277,7 +302,13 @@ class Kitchen:
 
     def end(self) -> None:
         """Let go of the server."""
-        self._psql.end()
+        for psql in self._psql.values():
+            psql.end()
+
+    def _type(self, service: str, script: str) -> None:
+        if service not in self._psql:
+            self._psql[service] = Psql(self._databases[service], self.onlookers[service])
+        self._psql[service].run(script)
 
     def _change_map(self, diff: str) -> None:
         text = self.map_path.read_text(encoding="utf-8")
@@ -292,7 +323,7 @@ class Kitchen:
 
     def _write_revision(self, text: str) -> None:
         if self._project is None:
-            info = self.db.conn.info
+            info = self._databases["bank"].conn.info
             url = f"postgresql+psycopg://{info.user}@/{info.dbname}?host={info.host}&port={info.port}"
             kept = self.map_path.read_text(encoding="utf-8")
             self._project = Project(self.folder, url)
@@ -306,10 +337,10 @@ class Kitchen:
 
     def _command(self, line: str, output: list[str]) -> None:
         words = shlex.split(line)
-        self.onlookers.may_lock = False
         match words:
-            case ["psql", "service=bank", "-f", file]:
-                self._psql.run((self.folder / file).read_text(encoding="utf-8"))
+            case ["psql", service, "-f", file]:
+                script = (self.folder / file).read_text(encoding="utf-8")
+                self._type(service.removeprefix("service="), script)
             case ["rlsguard", *arguments]:
                 result = CliRunner().invoke(rlsguard, arguments)
                 failed = any(each.startswith("rlsguard: ") for each in output)
@@ -320,14 +351,35 @@ class Kitchen:
                 assert self._project is not None
                 self._migrate(direction, revision)
             case _:
-                subprocess.run(line, shell=True, check=True, cwd=self.folder, env=os.environ, capture_output=True)
-        self.onlookers.may_lock = False
-        self.onlookers.look(line)
+                self._shell(self._on_one_server(line), output)
+        for onlookers in self.onlookers.values():
+            onlookers.may_lock = False
+            onlookers.look(line)
+
+    def _shell(self, line: str, output: list[str]) -> None:
+        """Run *line*, again for as long as it does not say *output*: what one waits for."""
+        last = time.monotonic() + 30
+        while True:
+            done = subprocess.run(line, shell=True, cwd=self.folder, env=os.environ, capture_output=True, text=True)
+            assert done.returncode == 0, done.stderr
+            if not output or done.stdout.splitlines() == output:
+                return
+            assert time.monotonic() < last, done.stdout
+            time.sleep(0.05)
+
+    def _on_one_server(self, line: str) -> str:
+        """Return *line* as it must be where the old server is the new one as well, which would wait for itself."""
+        if "CREATE SUBSCRIPTION" not in line:
+            return line
+        bank = self._databases["bank"]
+        bank.execute("SELECT pg_create_logical_replication_slot('move', 'pgoutput')")
+        line = line.replace("service=bank", bank.dsn())
+        return line.replace("PUBLICATION move", "PUBLICATION move WITH (create_slot = false)")
 
     def _migrate(self, direction: str, revision: str) -> None:
         def look(conn: Any, cursor: Any, statement: str, *rest: Any) -> None:
-            self.onlookers.may_lock = True
-            self.onlookers.look(statement)
+            self.onlookers["bank"].may_lock = True
+            self.onlookers["bank"].look(statement)
 
         assert self._project is not None
         sa.event.listen(sa.Engine, "after_cursor_execute", look)

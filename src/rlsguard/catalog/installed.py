@@ -53,14 +53,19 @@ class Installed:
 
     def details_of(self, kind: str, oid: int) -> Mapping[str, Any] | None:
         """Return what the manifest noted of the table with *oid* under units of *kind*, if anything."""
-        return self._details.get((kind, oid))
+        entry = self.entry_of(kind, oid)
+        return None if entry is None else entry.detail
+
+    def entry_of(self, kind: str, oid: int) -> ManifestEntry | None:
+        """Return the entry of *kind* of the table with *oid*, whatever name it had, if there is one."""
+        return self._entries.get((kind, oid))
 
     @cached_property
-    def _details(self) -> Mapping[tuple[Any, Any], Mapping[str, Any]]:
+    def _entries(self) -> Mapping[tuple[Any, Any], ManifestEntry]:
         # The first of several: entries are in the order of their names.
-        found: dict[tuple[Any, Any], Mapping[str, Any]] = {}
+        found: dict[tuple[Any, Any], ManifestEntry] = {}
         for entry in self.manifest.values():
-            found.setdefault((entry.detail.get("kind"), entry.detail.get("oid")), entry.detail)
+            found.setdefault((entry.detail.get("kind"), entry.detail.get("oid")), entry)
         return found
 
 

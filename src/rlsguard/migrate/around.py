@@ -15,7 +15,7 @@ from psycopg import sql
 
 from rlsguard import render
 from rlsguard.apply import enter_owner, execute, look
-from rlsguard.catalog.installed import load_installed
+from rlsguard.catalog.installed import Installed, load_installed
 from rlsguard.datamap.model import DataMap
 from rlsguard.delta import Delta
 from rlsguard.migrate.statements import split
@@ -90,7 +90,8 @@ def around(
         RlsguardError: the connected role lacks a right.
         psycopg.Error: the database refused a change, and not because of the guard.
     """
-    units, events = standing(conn)
+    installed, events = _standing(conn)
+    units = _units(installed)
     tables = {oid: QualifiedName(schema, name) for oid, schema, name in conn.execute(_TABLES).fetchall()}
     touched: Touched = frozenset()
     while True:
@@ -113,19 +114,29 @@ def around(
                     if lock:
                         off = [*_locking(delta, lost, units, tables), *off]
                         before = framed(off, lock_timeout, events, resume=not in_the_way) if off else ()
-                    return _around(delta, within(before) if before else (), lost, units, release, lock, lock_timeout)
+                    return _around(
+                        delta, within(before) if before else (), lost, installed, release, lock, lock_timeout
+                    )
         touched |= stopped
 
 
 def standing(conn: psycopg.Connection[Any]) -> tuple[tuple[Unit, ...], bool]:
     """Return the units of the guard as it stands, and whether it has event triggers."""
+    installed, events = _standing(conn)
+    return _units(installed), events
+
+
+def _standing(conn: psycopg.Connection[Any]) -> tuple[Installed, bool]:
     with conn.transaction(force_rollback=True):
         conn.execute(read("each/session.sql"))
         enter_owner(conn)
         installed = load_installed(conn)
+    return installed, any(name.startswith("event trigger ") for name in installed.objects)
+
+
+def _units(installed: Installed) -> tuple[Unit, ...]:
     units = (unit_of(entry) for entry in installed.manifest.values() if not entry.table_gone)
-    events = any(name.startswith("event trigger ") for name in installed.objects)
-    return tuple(unit for unit in units if unit is not None), events
+    return tuple(unit for unit in units if unit is not None)
 
 
 def resting_on(units: Iterable[Unit], touched: Touched) -> tuple[Unit, ...]:
@@ -230,7 +241,7 @@ def _around(
     delta: Delta,
     before: tuple[str, ...],
     lost: tuple[Unit, ...],
-    units: Sequence[Unit],
+    standing: Installed,
     release: Sequence[str],
     lock: bool,
     lock_timeout: float,
@@ -243,7 +254,7 @@ def _around(
     if not delta.installed.manifest:
         undo = framed(list(undoing(its, True)), lock_timeout, events)
         return Around(delta, lost, before, after, within((*undo, *split(read("each/drop_roles.sql")))), ())
-    away, back = _undoing(delta, its, lost, units)
+    away, back = _undoing(delta, its, lost, standing)
     if lock:
         now = {table.oid: table.name for table in delta.live.tables.values()}
         away = [*_locking(delta, lost, delta.plan.units, now), *away]
@@ -258,37 +269,44 @@ def _around(
 
 
 def _undoing(
-    delta: Delta, its: Sequence[Piece], lost: Sequence[Unit], units: Sequence[Unit]
+    delta: Delta, its: Sequence[Piece], lost: Sequence[Unit], standing: Installed
 ) -> tuple[list[str], list[str]]:
     """Return what undoes *its* pieces before the changes themselves are undone, and after: names are others by then.
 
     Args:
         lost: units that were taken off, or went with their tables.
-        units: all that there were.
+        standing: all that there was.
     """
     names = {unit.unit for unit in lost}
-    was = {(type(unit), unit.oid): unit for unit in units if isinstance(unit, Protection | AuditTriggers)}
+    was = {(type(unit), unit.oid): unit for unit in _units(standing) if isinstance(unit, Protection | AuditTriggers)}
     away: list[str] = []
     put_back = {unit.unit: unit for unit in lost}
+    gone: list[str] = []
     others: list[Piece] = []
     for piece in its:
-        unit = piece.after
+        unit = piece.after or piece.before
         if not isinstance(unit, Protection | AuditTriggers):
             others += [piece] if piece.change.unit not in names else []
+            gone += [piece.change.unit] if piece.change.action == "create" else []
             continue
         before = was.get((type(unit), unit.oid))
-        if before is None or before.unit in names or before.unit != unit.unit or not piece.stays:
+        if before is None and standing.entry_of(unit.detail["kind"], unit.oid) is not None:
+            continue  # made by an event trigger, and no more is known of it
+        if before is not None:
+            if before.unit == unit.unit and before.unit not in names and piece.stays:
+                continue
+            put_back[before.unit] = before
+        if piece.after is not None:
             # Policies first: they ask views.
             away += [text(statement) + ";\n" for statement in removing(unit)]
-            put_back |= {} if before is None else {before.unit: before}
+            gone.append(unit.unit)
     away += taking_off([unit for unit in delta.plan.units if isinstance(unit, View) and unit.unit in names])
     away += [piece.away for piece in reversed(others)]
     events = [piece for piece in others if isinstance(piece.before, EventTriggers)]
-    order = (State, View, Protection, AuditTriggers)
     back = [piece.back for piece in reversed(others) if piece not in events]
-    back += [render.statements(unit) for kind in order for unit in put_back.values() if isinstance(unit, kind)]
+    for kind in (State, View, Protection, AuditTriggers):
+        back += [render.statements(unit) for unit in put_back.values() if isinstance(unit, kind)]
     back += [piece.back for piece in events]  # they would refuse what comes after them
     changed = [piece.before for piece in others if not piece.stays]
-    gone = {piece.change.unit for piece in its if piece.change.action == "create"} - put_back.keys()
-    notes = [*noted([*changed, *put_back.values()], sorted(gone))]
+    notes = [*noted([*changed, *put_back.values()], [unit for unit in gone if unit not in put_back])]
     return (away, [*back, *notes]) if any(back) else ([*away, *notes], [])

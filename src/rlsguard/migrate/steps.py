@@ -200,7 +200,7 @@ def undoing(its: Sequence[Piece], dropped: bool) -> Iterator[str]:
         return
     made = [piece for piece in its if piece.change.action in ("create", "replace") and not piece.stays]
     gone = [piece.change.unit for piece in made if piece.before is None]
-    found = {p.change.unit: None if p.after is None else recorded(p.after) for p in its}
+    found = {p.change.unit: [None if p.after is None else recorded(p.after)] for p in its}
     yield from noted([piece.before for piece in its if not piece.stays], gone, found)
 
 
@@ -210,7 +210,7 @@ def _events_last(its: Iterable[Piece]) -> list[Piece]:
 
 
 def noted(
-    made: Sequence[Unit | None], gone: Sequence[str] = (), found: Mapping[str, Any] | None = None
+    made: Sequence[Unit | None], gone: Sequence[str] = (), found: Mapping[str, Sequence[Any]] | None = None
 ) -> Iterator[str]:
     """Yield the SQL that notes in the manifest what was *made* and what is *gone*; *found*: as for `render.note`."""
     found = found or {}

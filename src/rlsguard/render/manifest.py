@@ -15,7 +15,7 @@ from rlsguard.plan.recorded import recorded
 from rlsguard.render.sql import statements
 from rlsguard.render.template import text
 
-_NOTHING_EXPECTED: Mapping[str, Any] = MappingProxyType({})
+_NOTHING_EXPECTED: Mapping[str, Sequence[Any]] = MappingProxyType({})
 
 
 def statements_hash(unit: Unit) -> str:
@@ -23,13 +23,13 @@ def statements_hash(unit: Unit) -> str:
     return hashlib.sha256(statements(unit).encode()).hexdigest()
 
 
-def note(units: Sequence[Unit], found: Mapping[str, Any] = _NOTHING_EXPECTED) -> str:
+def note(units: Sequence[Unit], found: Mapping[str, Sequence[Any]] = _NOTHING_EXPECTED) -> str:
     """Return the SQL that writes the manifest's rows of *units*, to be run right after making them.
 
     Tables' OIDs are looked up in the database where it is run.
 
     Args:
-        found: as `recorded`, what a unit must have been before, if it is not yet what it is to be; None for nothing.
+        found: as `recorded`, what a unit may have been before, if it is not yet what it is to be; None for nothing.
     """
     rows = ",\n".join(
         json.dumps(
@@ -47,7 +47,7 @@ def note(units: Sequence[Unit], found: Mapping[str, Any] = _NOTHING_EXPECTED) ->
     return text(sql.SQL("CALL rlsguard.note({});\n").format(sql.Literal(f"[\n{rows}\n]")))
 
 
-def forget(units: Sequence[str], found: Mapping[str, Any] = _NOTHING_EXPECTED) -> str:
+def forget(units: Sequence[str], found: Mapping[str, Sequence[Any]] = _NOTHING_EXPECTED) -> str:
     """Return the SQL that takes the rows of *units* out of the manifest; *found* as in `note`."""
     rows = ",\n".join(
         json.dumps({"unit": unit, **({"found": found[unit]} if unit in found else {})}, ensure_ascii=False)
