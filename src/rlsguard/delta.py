@@ -12,6 +12,7 @@ from rlsguard.catalog.model import Catalog
 from rlsguard.datamap.model import DataMap
 from rlsguard.names import QualifiedName
 from rlsguard.plan.granted import NOTHING_GRANTED, Granted, granted_for
+from rlsguard.plan.kept import renamed_since
 from rlsguard.plan.model import Notice, Unit, View
 from rlsguard.plan.recorded import unit_of
 from rlsguard.problems import RlsguardError, did_you_mean
@@ -81,9 +82,7 @@ class Delta:
     @property
     def renamed(self) -> Mapping[QualifiedName, QualifiedName]:
         """Tables that have another name than the manifest notes, and that name."""
-        names = {table.oid: name for name, table in self.live.tables.items()}
-        its = ((table_of(e), names.get(e.detail.get("oid", 0))) for e in self.installed.manifest.values())
-        return {noted: now for noted, now in its if noted is not None and now is not None and noted != now}
+        return renamed_since(self.live, self.installed)
 
     @property
     def surplus(self) -> Granted:
@@ -125,7 +124,7 @@ def find_delta(datamap: DataMap, live: Catalog, installed: Installed, prune: Col
     """
     if ledger_gone(installed):
         raise RlsguardError(f"nothing was changed: {LEDGER_GONE}")
-    wanted = plan.build(datamap, live, installed)
+    wanted = plan.build(datamap, live, installed, prune)
     units = {unit.unit for unit in wanted.units}
     oids = {table.oid: name for name, table in live.tables.items()}
     planned_oids = {unit.detail.get("oid") for unit in wanted.units}

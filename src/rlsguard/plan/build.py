@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from rlsguard.catalog.installed import NOTHING_INSTALLED, Installed
 from rlsguard.catalog.model import Catalog, Table
@@ -13,6 +13,7 @@ from rlsguard.names import MAX_IDENTIFIER_BYTES, QualifiedName, quote, split_ide
 from rlsguard.plan.audit import audit_triggers
 from rlsguard.plan.event_triggers import event_triggers
 from rlsguard.plan.guard import GUARD_FILES
+from rlsguard.plan.kept import Kept, find_kept
 from rlsguard.plan.model import (
     Before,
     Grants,
@@ -37,11 +38,17 @@ from rlsguard.problems import MapError
 _OURS = re.compile(r"!+rlsguard|rlsguard (baseline|present|owner|hop)")
 
 
-def build(datamap: DataMap, catalog: Catalog, installed: Installed = NOTHING_INSTALLED) -> Plan:
+def build(
+    datamap: DataMap,
+    catalog: Catalog,
+    installed: Installed = NOTHING_INSTALLED,
+    prune: Collection[QualifiedName] = (),
+) -> Plan:
     """Return what must exist in the database for *datamap*.
 
     Args:
         installed: what rlsguard has made there before; a table's row security as it was before comes from it.
+        prune: tables that are no longer in the map, and are not to stay guarded either.
 
     Raises:
         MapError: the map does not fit the database. Carries every problem.
@@ -62,14 +69,21 @@ def build(datamap: DataMap, catalog: Catalog, installed: Installed = NOTHING_INS
         entries.append((entry, table, tuple(r for r in routes if r is not None)))
 
     guarded = _guarded(entries, catalog)
-    hops = {step.table for _, _, routes in entries for route in routes for step in route.steps}
+    kept = find_kept(datamap, catalog, installed, prune)
+    every_route = [*(route for _, _, routes in entries for route in routes), *kept.routes]
+    hops = {step.table for route in every_route for step in route.steps}
+    if not kept.told:
+        hops.update(table.name for _, table, _ in guarded)
     _check_cycles(resolver, guarded, entries)
+    if not bypass:
+        _check_kept(resolver, kept, entries)
     protections = [
         protection
         for entry, table, routes in guarded
         if (protection := _protect(resolver, installed, entry, table, routes, marker=not bypass and table.name in hops))
     ]
-    grants = _grants(resolver, entries, frozenset(table.name for _, table, _ in guarded), installed, bypass)
+    all_guarded = kept.tables.union(table.name for _, table, _ in guarded)
+    grants = _grants(resolver, every_route, all_guarded, installed, bypass)
     if resolver.problems:
         raise MapError(dict.fromkeys(resolver.problems))
 
@@ -144,6 +158,16 @@ def _check_cycles(
     if ring:
         location = next((e.location for e, t, _ in entries if t.name == ring[0]), entries[0][0].location)
         resolver.problem(location, "the paths go in a circle: " + " -> ".join(str(name) for name in ring))
+
+
+def _check_kept(resolver: Resolver, kept: Kept, entries: list[tuple[TableEntry, Table, tuple[Route, ...]]]) -> None:
+    """Refuse paths over a table that keeps its policy of before, where that may not let the guard by."""
+    for entry, _, routes in entries:
+        for name in {step.table for route in routes for step in route.steps} & kept.tables:
+            resolver.problem(
+                entry.location,
+                f"a path leads over {name}, which is guarded and not in the map; put it into the map, or --prune it",
+            )
 
 
 def _protect(
@@ -271,7 +295,7 @@ def _states(resolver: Resolver, datamap: DataMap) -> list[State]:
 
 def _grants(
     resolver: Resolver,
-    entries: list[tuple[TableEntry, Table, tuple[Route, ...]]],
+    routes: Iterable[Route],
     guarded: frozenset[QualifiedName],
     installed: Installed,
     bypass: bool,
@@ -286,10 +310,9 @@ def _grants(
             types.add(split_identifiers(re.sub(r"(\[\])+$", "", key[1].type.sql))[0])
         if key is not None and key[1].collation is not None:
             collations.add(key[1].collation.schema)
-    for _, _, routes in entries:
-        for route in routes:
-            for step, used in route.columns_along:
-                columns.setdefault(step.table, {}).update(dict.fromkeys(used))
+    for route in routes:
+        for step, used in route.columns_along:
+            columns.setdefault(step.table, {}).update(dict.fromkeys(used))
     tables = []
     for name in sorted(columns):
         table = resolver.catalog.tables[name]
