@@ -16,6 +16,7 @@ from rlsguard.migrate.model import Migration
 from rlsguard.migrate.steps import Settings
 from rlsguard.migrate.write import FORMATS
 from rlsguard.migrate.write.alembic import Place, write_revisions
+from rlsguard.migrate.written import find_written
 from rlsguard.problems import Position
 from rlsguard.render import as_one_file
 from servers import Clone, Database
@@ -55,6 +56,16 @@ def kinds(linted: Linted) -> set[str]:
 
 def skipped(linted: Linted) -> set[str]:
     return {Path(one.place.file).name for one in linted.skipped}
+
+
+def written(migration: Migration, name: str, folder: Path) -> None:
+    """Write the files of *migration* for the tool *name* into *folder*."""
+    folder.mkdir()
+    if name == "sqitch":
+        (folder / "sqitch.plan").write_text("%syntax-version=1.0.0\n%project=bank\n\n", encoding="utf-8")
+    for file, text in FORMATS[name](migration, "opt-outs hide rows", folder).items():
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_text(text, encoding="utf-8")
 
 
 def test_what_generate_writes_is_read_to_the_end_and_told_once_a_file(generated: Path) -> None:
@@ -100,15 +111,8 @@ def test_a_partition_that_the_same_migrations_guard_is_none_without(tmp_path: Pa
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_migrations_of_each_tool(name: str, migration: Migration, tmp_path: Path) -> None:
-    folder = tmp_path / "project"
-    folder.mkdir()
-    (folder / "sqitch.plan").write_text("%syntax-version=1.0.0\n%project=bank\n\n", encoding="utf-8")
-    for file, text in FORMATS[name](migration, "opt-outs hide rows", folder).items():
-        (folder / file).parent.mkdir(parents=True, exist_ok=True)
-        (folder / file).write_text(text, encoding="utf-8")
-    if name != "sqitch":
-        (folder / "sqitch.plan").unlink()
-    _told_once(folder)
+    written(migration, name, tmp_path / "project")
+    _told_once(tmp_path / "project")
 
 
 def test_revisions(migration: Migration, tmp_path: Path) -> None:
@@ -130,6 +134,31 @@ def _told_once(folder: Path) -> None:
         if file.suffix in (".sql", ".py"):
             file.write_text(file.read_text(encoding="utf-8").replace("Made by rlsguard", "Made by"), encoding="utf-8")
     assert kinds(read(folder, text=ALL_OF_IT, skip_generated=True)) == BY_HAND
+
+
+def test_changes_that_the_guard_was_put_around_are_nobody_elses(template_db: Clone, tmp_path: Path) -> None:
+    (tmp_path / "map.yaml").write_text(ALL_OF_IT, encoding="utf-8")
+    changes = tmp_path / "changes.sql"
+    # The first is one that Liquibase would read as something else.
+    changes.write_text(
+        "COMMENT ON TABLE bank.client IS '${x}';\nALTER TABLE bank.client ALTER client_id TYPE bigint;\n"
+        "ALTER TABLE bank.disp ALTER client_id TYPE bigint;\nGRANT TRUNCATE ON bank.trans TO campaign_app;\n",
+        encoding="utf-8",
+    )
+    with small_bank(template_db, ALL_OF_IT).connect() as conn:
+        found = find_written(conn, load(ALL_OF_IT), tmp_path / "map.yaml", changes, changes, Settings())
+    project = Project(tmp_path / "project", "postgresql://")
+    folders = [project.folder / "migrations"]
+    write_revisions(found, "keys", Place(project.folder / "alembic.ini"), None)
+    for name in FORMATS:
+        folders.append(tmp_path / name)
+        written(found, name, tmp_path / name)
+    for folder in folders:
+        linted = read(folder, text=ALL_OF_IT, skip_generated=True)
+        assert kinds(linted) == {"RG521"}, folder
+        (skipped,) = linted.skipped
+        assert (skipped.whole, skipped.statements > 50) == (False, True)
+        assert kinds(read(folder, text=ALL_OF_IT)) == {"RG521", "RG529"}
 
 
 def test_what_autogenerate_adds_to_a_revision(db: Database, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rlsguard.lint.claims import Claim, claim_of_revision
@@ -61,25 +61,26 @@ def statements(revision: Revision) -> tuple[list[Statement], list[Unreadable], C
     found: list[Statement] = []
     unreadable: list[Unreadable] = []
     for run in runs(revision.module, file, frozenset() if claim is None else claim.statements or frozenset()):
-        more, notes = _read(run, revision.file, claim is not None and claim.whole)
-        found += more
-        unreadable += notes
+        more, notes = _read(run, revision.file)
+        found += [replace(one, claimed=_claims(claim, run, one.position)) for one in more]
+        unreadable += [replace(one, claimed=_claims(claim, run, one.position)) for one in notes]
     return found, unreadable, claim
 
 
-def _read(run: Run, file: str, claimed: bool) -> tuple[list[Statement], list[Unreadable]]:
+def _claims(claim: Claim | None, run: Run, place: Position) -> bool:
+    return run.claimed or (claim is not None and claim.covers(place.line))
+
+
+def _read(run: Run, file: str) -> tuple[list[Statement], list[Unreadable]]:
     about = f"{run.operation or 'execute'}()"
-    claimed = claimed or run.claimed
     if run.text is None:
-        return [], [Unreadable(run.place, about, "it is put together as it runs", claimed)]
-    notes = []
-    if not run.sure:
-        notes.append(Unreadable(run.place, about, "part of it is known only as it runs", claimed))
+        return [], [Unreadable(run.place, about, "it is put together as it runs")]
+    notes = [] if run.sure else [Unreadable(run.place, about, "part of it is known only as it runs")]
     try:
-        statements, more = parse(Source(run.text.said, file, run.text.at), psql=False, claimed=claimed)
+        statements, more = parse(Source(run.text.said, file, run.text.at), psql=False)
     except SqlError:
         if run.operation is not None and run.sure:
-            return [], [Unreadable(run.place, about, "its arguments cannot be read", claimed)]
+            return [], [Unreadable(run.place, about, "its arguments cannot be read")]
         if run.sure:
             raise
         return [], notes

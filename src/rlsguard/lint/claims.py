@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,8 @@ from rlsguard.sqlfiles import read as shipped
 
 _MADE = "Made by rlsguard "
 _ABOUT = "# rlsguard: "
+# In a file of SQL, or where a text of Python begins.
+_WHOSE = re.compile(r"\s*(?:run\()?(?:[A-Za-z]*['\"]{1,3})?-- (Made|Not made) by rlsguard")
 # What a file begins with: comments, and psql's own commands. Not the block comments that Liquibase takes for undo.
 _HEAD = re.compile(r"(?:[ \t]*(?:--[^\n]*|\\(?:set|encoding) [^\n]*)?(?:\r?\n|\Z))*")
 _INCLUDE = re.compile(r"^\\ir '([^'\n]+)'$", re.MULTILINE)
@@ -25,15 +27,21 @@ class Claim:
     Attributes:
         line: of the comment that says so.
         statements: of a revision's Python, by their id(), where it is only some of it; else None.
+        theirs: lines, from one to before another, which it says that somebody else wrote.
     """
 
     line: int
     statements: frozenset[int] | None = None
+    theirs: tuple[tuple[int, int], ...] = ()
 
     @property
     def whole(self) -> bool:
         """Whether it is about all of a file."""
-        return self.statements is None
+        return self.statements is None and not self.theirs
+
+    def covers(self, line: int) -> bool:
+        """Tell whether it is about what stands on *line*, where it is not about certain statements."""
+        return self.statements is None and not any(first <= line < end for first, end in self.theirs)
 
 
 def claims_of_generated(files: Iterable[Path]) -> dict[Path, Claim]:
@@ -57,8 +65,24 @@ def claim_of_sql(text: str) -> Claim | None:
     head = _HEAD.match(text)
     for number, line in enumerate(head[0].splitlines() if head is not None else (), start=1):
         if line.startswith(f"-- {_MADE}"):
-            return Claim(number)
+            return Claim(number, theirs=_theirs(text.splitlines()))
     return None
+
+
+def _theirs(lines: Sequence[str]) -> tuple[tuple[int, int], ...]:
+    """Return the lines of changes that somebody else wrote, around which the guard is taken off and put on again."""
+    found: list[tuple[int, int]] = []
+    start = 0
+    for number, line in enumerate(lines, start=1):
+        match = _WHOSE.match(line)
+        if match is None:
+            continue
+        if match[1] == "Not made":
+            start = start or number
+        elif start:
+            found.append((start, number))
+            start = 0
+    return (*found, (start, len(lines) + 1)) if start else tuple(found)
 
 
 def claim_of_revision(module: ast.Module, file: Python) -> Claim | None:
@@ -70,7 +94,7 @@ def claim_of_revision(module: ast.Module, file: Python) -> Claim | None:
         body = function.body[has_docstring:]
         comments = file.comments(start, body[0].lineno)
         if function.name == "upgrade" and any(line.startswith(f"# {_MADE}") for _, line in comments):
-            return Claim(comments[0][0])
+            return Claim(comments[0][0], theirs=_theirs(file.lines))
         found += _claims(body, file, start)
     if not found:
         return None

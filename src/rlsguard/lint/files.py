@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from rlsguard.check.migrated import UNDO, by_number
@@ -129,9 +130,12 @@ def _script(
         return Script(str(file), tuple(statements), tuple(unreadable), claim)
     source = Source(text, str(file))
     claim = generated.get(file.resolve()) or claim_of_sql(text)
-    statements, unreadable = parse(source, psql=True, claimed=claim is not None)
+    statements, unreadable = parse(source, psql=True)
     for at, name in scan(text, psql=True).includes:
         if (file.parent / name).resolve() not in given:
             why = f"it reads {name}, which was not given"
-            unreadable.append(Unreadable(source.place(at), "command of psql", why, claim is not None))
+            unreadable.append(Unreadable(source.place(at), "command of psql", why))
+    if claim is not None:
+        statements = [replace(one, claimed=claim.covers(one.position.line)) for one in statements]
+        unreadable = [replace(one, claimed=claim.covers(one.position.line)) for one in unreadable]
     return Script(str(file), tuple(statements), tuple(unreadable), claim)

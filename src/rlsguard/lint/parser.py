@@ -66,15 +66,12 @@ class Source:
         return Position(self.file, line, offset - self._lines[line - 1] + 1)
 
 
-def parse(
-    source: Source, *, psql: bool, called: bool = False, claimed: bool = False
-) -> tuple[list[Statement], list[Unreadable]]:
+def parse(source: Source, *, psql: bool, called: bool = False) -> tuple[list[Statement], list[Unreadable]]:
     """Return the statements of *source*, and what cannot be read before it is run.
 
     Args:
         psql: whether psql's own commands may stand there.
         called: whether it is the body of a function.
-        claimed: whether its file says that rlsguard wrote it.
 
     Raises:
         SqlError: it is no SQL.
@@ -93,15 +90,15 @@ def parse(
             read = list(_trees(source, scanned.sql))
         except SqlError:
             raise error from None
-    found = [(at, Statement(sql, source.place(at), tree, called, claimed)) for at, sql, tree in read]
+    found = [(at, Statement(sql, source.place(at), tree, called)) for at, sql, tree in read]
     for at, sql in scanned.copies:
         try:
             ((_, _, tree),) = _trees(Source(sql, source.file), sql)
         except SqlError:
             scanned.unreadable.append((at, "this \\copy cannot be read"))
             continue
-        found.append((at, Statement(sql, source.place(at), tree, called, claimed)))
-    notes = [Unreadable(source.place(at), "command of psql", why, claimed) for at, why in scanned.unreadable]
+        found.append((at, Statement(sql, source.place(at), tree, called)))
+    notes = [Unreadable(source.place(at), "command of psql", why) for at, why in scanned.unreadable]
     return [statement for _, statement in sorted(found, key=lambda one: one[0])], notes
 
 

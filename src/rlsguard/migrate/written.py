@@ -25,6 +25,9 @@ from rlsguard.plan.model import Notice
 from rlsguard.problems import RlsguardError
 from rlsguard.render.template import text
 
+# Whose a part of it is, for whoever reviews it, and for rlsguard lint.
+_THEIRS = "-- Not made by rlsguard: what it was asked to put here."
+_OURS = "-- Made by rlsguard again."
 # What begins or ends a transaction, or part of one.
 _ENDS = {"BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "SAVEPOINT", "RELEASE"}
 
@@ -63,8 +66,9 @@ def find_written(
         notice = Notice(str(file), "it does not concern the guard; run it as it is")
         return Migration((), (), (), (), (*found.delta.notices, notice))
     timeout = f"SET LOCAL lock_timeout = '{int(settings.lock_timeout * 1000)}ms'"
-    up = (timeout, *found.before, *changes, *found.after)
-    down = (timeout, *found.undo_after, *undoing, *found.undo_before) if undo is not None else _cannot(file)
+    up = (timeout, *found.before, *_marked(_THEIRS, changes), *_marked(_OURS, found.after))
+    back = (*found.undo_after, *_marked(_THEIRS, undoing), *_marked(_OURS, found.undo_before))
+    down = (timeout, *back) if undo is not None else _cannot(file)
     with conn.transaction(force_rollback=True):
         with _refused(file):
             _run(conn, up)
@@ -89,6 +93,10 @@ def _cannot(file: Path) -> tuple[str, ...]:
     words = sql.Literal(f"{file.name} cannot be undone: nothing was given that does so")
     body = sql.Literal(text(sql.SQL("BEGIN RAISE EXCEPTION USING MESSAGE = {}; END").format(words)))
     return (text(sql.SQL("DO {}").format(body)),)
+
+
+def _marked(words: str, statements: Sequence[str]) -> tuple[str, ...]:
+    return (f"{words}\n{statements[0]}", *statements[1:]) if statements else ()
 
 
 def _run(conn: psycopg.Connection[Any], statements: Sequence[str]) -> None:

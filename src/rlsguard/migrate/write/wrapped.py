@@ -42,13 +42,14 @@ def executed(statement: str) -> str:
 def escaped(statement: str, odd: re.Pattern[str]) -> str:
     """Return a DO that runs *statement*, spelled on one line, without its remarks and whatever *odd* finds."""
     bare = without_remarks(statement)
+    remarks = (line for line in statement.removesuffix(bare).splitlines(keepends=True) if not odd.search(line))
     spelled, end = "", 0
     for found in odd.finditer(bare):
         spelled += _in_text(bare[end : found.start()]) + f"\\u{ord(found[0][0]):04x}"
         end = found.start() + 1
     spelled += _in_text(bare[end:])
     tag = _tag(spelled)
-    return f"DO $do_{tag}$ BEGIN EXECUTE E'{spelled}'; END $do_{tag}$"
+    return f"{''.join(remarks)}DO $do_{tag}$ BEGIN EXECUTE E'{spelled}'; END $do_{tag}$"
 
 
 def _tag(words: str) -> str:
