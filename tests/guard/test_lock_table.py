@@ -68,7 +68,7 @@ def test_it_waits_for_a_long_transaction_with_nobody_behind(guarded):
         report.execute("SELECT FROM bank.trans")
         its_pid = report.info.backend_pid
         with locking(guarded, "bank.trans") as (said, outcome):
-            assert longest_wait(guarded, 0.6) < 0.2
+            assert longest_wait(guarded, 1) < 0.5
             assert outcome == []
             report.rollback()
         assert outcome == [["bank.trans"]]
@@ -81,9 +81,9 @@ def test_a_lock_that_just_waits_keeps_everybody_waiting(guarded):
         report.execute("SELECT FROM bank.trans")
         waiting = threading.Thread(target=naive.execute, args=("BEGIN; LOCK TABLE bank.trans; COMMIT",))
         waiting.start()
-        ending = threading.Timer(0.5, report.rollback)
+        ending = threading.Timer(1, report.rollback)
         ending.start()
-        assert longest_wait(guarded, 0.6) > 0.2
+        assert longest_wait(guarded, 1.2) > 0.5
         waiting.join()
         ending.join()
 
@@ -135,7 +135,7 @@ def test_who_does_not_give_way_as_autovacuum_does_is_waited_for(guarded):
         vacuum.execute("BEGIN; LOCK TABLE bank.trans IN SHARE UPDATE EXCLUSIVE MODE")
         its_pid = vacuum.info.backend_pid
         with locking(guarded, "bank.trans") as (said, outcome):
-            assert longest_wait(guarded, 1) < 0.3
+            assert longest_wait(guarded, 1) < 0.5
             vacuum.execute("COMMIT")
     assert outcome == [["bank.trans"]]
     assert said == ["bank.trans: in use; others go first", f"bank.trans: in use by {its_pid}; others go first"]
@@ -198,7 +198,7 @@ def test_what_others_wait_for_already_makes_it_impatient(guarded):
                 time.sleep(0.005)
             began = time.monotonic()
             client.execute("SELECT FROM bank.account")
-            assert time.monotonic() - began < 0.9
+            assert time.monotonic() - began < 5
     (error,) = outcome
     assert isinstance(error, psycopg.errors.LockNotAvailable)
 

@@ -92,7 +92,8 @@ def test_a_report_is_waited_for_with_nobody_behind(
         while migrating.is_alive():
             began = time.monotonic()
             reader.execute(f"SELECT FROM bank.{read}")
-            waits.append(time.monotonic() - began)
+            if end != float("inf"):
+                waits.append(time.monotonic() - began)
             if began > end:
                 assert migrating.is_alive()
                 reporting.rollback()
@@ -100,7 +101,6 @@ def test_a_report_is_waited_for_with_nobody_behind(
             time.sleep(0.005)
         migrating.join()
     assert end == float("inf")
-    # Of that, a moment is the lock's and the rest is the transaction's work.
-    assert max(waits) < 0.8
+    assert max(waits) < 0.5
     assert migration(db, BANK_MAP + (after or CARD)).steps == ()
     assert visible(db, "campaign_app") == seen
