@@ -31,6 +31,8 @@ BEGIN
     FROM jsonb_array_elements(made) AS e (unit)
     LEFT JOIN rlsguard.manifest AS m ON m.unit = e.unit ->> 'unit'
     WHERE e.unit ? 'found'
+      -- what event triggers have guarded is noted without
+      AND (m.unit IS NULL OR m.detail ? 'plan')
       AND m.detail -> 'plan' IS DISTINCT FROM e.unit -> 'detail' -> 'plan'
       AND NOT EXISTS (SELECT FROM jsonb_array_elements(e.unit -> 'found') AS f (plan)
                       WHERE nullif(f.plan, 'null') IS NOT DISTINCT FROM m.detail -> 'plan')
